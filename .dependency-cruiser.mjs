@@ -1,0 +1,60 @@
+// The layers of ARCHITECTURE.md: a room of src/ may import itself and only the rooms named behind it.
+const rooms = {
+  options: ['generated', 'core'],
+  monitor: [
+    'machine', 'devices', 'guest', 'vfio', 'vhost', 'host', 'iommu', 'pci', 'qom', 'memory', 'trace', 'qmp', 'options',
+    'generated', 'core',
+  ],
+  machine: [
+    'devices', 'guest', 'vfio', 'vhost', 'host', 'iommu', 'pci', 'qom', 'memory', 'trace', 'qtest', 'generated', 'core',
+  ],
+  guest: ['iommu', 'pci', 'memory', 'trace', 'core'],
+  devices: ['vfio', 'vhost', 'host', 'iommu', 'pci', 'qom', 'memory', 'trace', 'generated', 'core'],
+  vfio: ['host', 'iommu', 'pci', 'memory', 'trace', 'core'],
+  vhost: ['iommu', 'memory', 'trace', 'core'],
+  host: ['iommu', 'memory', 'trace', 'core'],
+  iommu: ['pci', 'memory', 'trace', 'core'],
+  pci: ['qom', 'memory', 'trace', 'core'],
+  qom: ['core'],
+  memory: ['trace', 'core'],
+  trace: ['generated', 'core'],
+  qmp: ['wire', 'generated', 'core'],
+  qtest: ['wire', 'core'],
+  wire: ['core'],
+  core: [],
+  generated: [],
+};
+
+const outside = (room, allowed) => ({
+  name: `src/${room}-imports-only-lower-rooms`,
+  severity: 'error',
+  from: { path: `^src/${room}/` },
+  to: { path: '^(src|clients|test)/', pathNot: `^src/(${[room, ...allowed].join('|')})/` },
+});
+
+export default {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    ...Object.entries(rooms).map(([room, allowed]) => outside(room, allowed)),
+    {
+      name: 'rooms-are-listed',
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^src/(main\\.ts$|(${Object.keys(rooms).join('|')})/)` },
+      to: {},
+    },
+    {
+      name: 'clients-know-only-the-generated-protocol',
+      severity: 'error',
+      from: { path: '^clients/' },
+      to: { path: '^(src|test)/', pathNot: '^src/generated/' },
+    },
+    { name: 'src-never-imports-tests', severity: 'error', from: { path: '^(src|clients)/' }, to: { path: '^test/' } },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^dist/' },
+    enhancedResolveOptions: { extensions: ['.ts', '.mjs', '.js', '.json'] },
+  },
+};

@@ -1,0 +1,56 @@
+import type { OperationCounter } from '../core/operation.ts';
+import type { EventMap, ModelEventName } from '../generated/types.ts';
+import type { Snapshottable } from './snapshot.ts';
+
+/** The members that an emitter gives; sequence and operation are added here. */
+export type ModelEventData<Name extends ModelEventName> = Omit<EventMap[Name], 'sequence' | 'operation'>;
+
+/** One event of the model, complete. */
+export type ModelEvent = {
+  [Name in ModelEventName]: { readonly name: Name; readonly data: EventMap[Name] };
+}[ModelEventName];
+
+export type ModelEventSubscriber = (event: ModelEvent) => void;
+
+/**
+ * The one place through which the model speaks. Each event gets the next sequence number (from 1, gapless over the
+ * life of the daemon) and the number of the operation that caused it.
+ */
+export class ModelEvents implements Snapshottable<{ sequence: number }> {
+  readonly #operations: OperationCounter;
+  readonly #subscribers: ModelEventSubscriber[] = [];
+  #sequence = 0;
+
+  constructor(operations: OperationCounter) {
+    this.#operations = operations;
+  }
+
+  /** The sequence number of the latest event; 0 before the first. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  emit<Name extends ModelEventName>(name: Name, data: ModelEventData<Name>): void {
+    this.#sequence += 1;
+    const complete = { ...data, sequence: this.#sequence, operation: this.#operations.current };
+    const event = { name, data: complete } as unknown as ModelEvent;
+    for (const subscriber of this.#subscribers) subscriber(event);
+  }
+
+  /** Calls `subscriber` for every later event; the returned function ends that. */
+  subscribe(subscriber: ModelEventSubscriber): () => void {
+    this.#subscribers.push(subscriber);
+    return () => {
+      const index = this.#subscribers.indexOf(subscriber);
+      if (index >= 0) this.#subscribers.splice(index, 1);
+    };
+  }
+
+  save(): { sequence: number } {
+    return { sequence: this.#sequence };
+  }
+
+  restore(state: { sequence: number }): void {
+    this.#sequence = state.sequence;
+  }
+}
