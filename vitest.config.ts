@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
+const inCi = process.env['CI'] !== undefined && process.env['CI'] !== '';
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
@@ -7,5 +9,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    reporters: inCi ? ['default', ['json', { outputFile: 'coverage/test-results.json' }]] : ['default'],
   },
 });
