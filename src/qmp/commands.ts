@@ -1,0 +1,43 @@
+import type { CommandMap, CommandName } from '../generated/types.ts';
+import type { WireObject } from '../wire/values.ts';
+import type { EventPatterns } from './event-filter.ts';
+
+/** The commands that are part of the protocol itself and answered in this room. */
+export type ProtocolCommand = 'qmp_capabilities' | 'query-commands' | 'query-qmp-schema' | 'query-clients';
+
+/** The client that sent a command. */
+export interface Client {
+  /** Counts the connections since the daemon started, from 1. */
+  readonly id: number;
+
+  /** From now on this client gets only the events that pass; without patterns, all. Lost events are reported always. */
+  setEventFilter(patterns: EventPatterns): void;
+}
+
+/** What a handler is given beside its arguments. Good until its reply has been queued. */
+export interface CommandContext {
+  readonly client: Client;
+
+  /**
+   * Runs `action` right after the reply has been queued, whether the command succeeds or fails and even when its
+   * client has left: for events that follow their reply, as DEVICE_DELETED does, and for the end of the daemon.
+   */
+  afterReply(action: () => void): void;
+
+  /**
+   * Runs another command on behalf of this one, for `batch`: looked up and validated as if it had been sent in-band.
+   *
+   * @returns its result, or a promise of it where the command waits
+   * @throws CommandError as its reply would say
+   */
+  invoke(command: string, args: WireObject | undefined): unknown;
+}
+
+/** The handler of one command: answers at once, or with a promise when it has to wait. */
+export type Handler<Name extends CommandName> = (
+  args: CommandMap[Name]['arguments'],
+  context: CommandContext,
+) => CommandMap[Name]['returns'] | Promise<CommandMap[Name]['returns']>;
+
+/** A handler for every command of the schema that is not the protocol's own. */
+export type Handlers = { [Name in Exclude<CommandName, ProtocolCommand>]: Handler<Name> };

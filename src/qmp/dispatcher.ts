@@ -1,0 +1,52 @@
+import { CommandError } from '../core/errors.ts';
+import type { WireObject } from '../wire/values.ts';
+import type { CommandContext } from './commands.ts';
+import type { Request } from './request.ts';
+
+/** What is asked of the schema about a command that exists. */
+export interface CommandSchema {
+  /** The arguments as the handler wants them; throws CommandError with QEMU's sentence. */
+  validate(command: string, args: WireObject | undefined): object;
+
+  /** Whether the command may be run by `exec-oob`. */
+  isOutOfBand(command: string): boolean;
+}
+
+/** A handler whose argument type has been forgotten: the table pairs it with the schema that makes its arguments. */
+export type AnyHandler<Context> = (args: never, context: Context) => unknown;
+
+/** The name of the one command that there is before negotiation. */
+const NEGOTIATION = 'qmp_capabilities';
+
+/** Finds a command, checks that it may run, validates its arguments and runs it; in this order, as QEMU does. */
+export class Dispatcher<Context extends CommandContext> {
+  readonly #schema: CommandSchema;
+  readonly #handlers: ReadonlyMap<string, AnyHandler<Context>>;
+
+  /** @param handlers by command name; a map, since `constructor` and the like are names that a client may send */
+  constructor(schema: CommandSchema, handlers: ReadonlyMap<string, AnyHandler<Context>>) {
+    this.#schema = schema;
+    this.#handlers = handlers;
+  }
+
+  /**
+   * @param negotiated false in negotiation mode, where only `qmp_capabilities` exists
+   * @returns the command's result, or a promise of it
+   * @throws CommandError whose class and sentence go into the reply; nothing has been done then
+   */
+  dispatch(request: Request, negotiated: boolean, context: Context): unknown {
+    const { command } = request;
+    const handler = negotiated || command === NEGOTIATION ? this.#handlers.get(command) : undefined;
+    if (handler === undefined) {
+      const sentence = negotiated
+        ? `The command ${command} has not been found`
+        : `Expecting capabilities negotiation with '${NEGOTIATION}'`;
+      throw new CommandError(sentence, 'CommandNotFound');
+    }
+    if (request.outOfBand && !this.#schema.isOutOfBand(command)) {
+      throw new CommandError(`The command ${command} does not support OOB`);
+    }
+    const args = this.#schema.validate(command, request.arguments);
+    return handler(args as never, context);
+  }
+}
