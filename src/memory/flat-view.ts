@@ -1,0 +1,226 @@
+import { ADDRESS_SPACE_SIZE } from '../core/address.ts';
+import type { MemoryRegion, RegionKind } from './region.ts';
+
+/** A piece of an address space in which one region answers. */
+export interface FlatRange {
+  readonly start: bigint;
+  /** Inclusive. */
+  readonly last: bigint;
+  readonly region: MemoryRegion;
+  /** Where `start` lies inside the region. */
+  readonly offsetInRegion: bigint;
+  readonly readonly: boolean;
+  readonly kind: RegionKind;
+  /** The same as plain numbers, exact where they are below 2^53. */
+  readonly startNumber: number;
+  readonly lastNumber: number;
+  readonly offsetNumber: number;
+}
+
+/** A piece of a region that does not show because another one lies over it. `last` is inclusive. */
+export interface HiddenPart {
+  readonly region: MemoryRegion;
+  readonly start: bigint;
+  readonly last: bigint;
+  readonly by: MemoryRegion;
+}
+
+/** A range while it is rendered; `end` is exclusive. */
+interface Piece {
+  start: bigint;
+  end: bigint;
+  readonly region: MemoryRegion;
+  readonly offset: bigint;
+  readonly readonly: boolean;
+}
+
+interface Cover {
+  readonly region: MemoryRegion;
+  readonly by: MemoryRegion;
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+/**
+ * The region whose rendering a root amounts to, so that spaces which show the same share one view: goes through an
+ * alias of a whole region and through a container whose only enabled child is included whole. Null: nothing shows.
+ */
+export function effectiveRoot(root: MemoryRegion): MemoryRegion | null {
+  let region = root;
+  while (region.enabled) {
+    const inner = onlyContents(region);
+    if (inner === null) return null;
+    if (inner === region) return region;
+    region = inner;
+  }
+  return null;
+}
+
+function onlyContents(region: MemoryRegion): MemoryRegion | null {
+  // The write protection of a wrapper would be lost with it.
+  if (region.readonly) return region;
+  const target = region.aliasTarget;
+  if (target !== null) return region.aliasOffset === 0n && region.size >= target.size ? target : region;
+  if (region.terminates) return region;
+  const children = region.subregions.filter((child) => child.enabled);
+  const only = children[0];
+  if (only === undefined) return null;
+  return children.length === 1 && only.address === 0n && region.size >= only.size ? only : region;
+}
+
+/** Paints a tree from the front to the back: what comes later shows only where nothing was painted yet. */
+class Painter {
+  readonly pieces: Piece[] = [];
+  readonly covered: Cover[] = [];
+
+  /** `base` is where the region's parent begins; the clip's end is exclusive. */
+  paint(region: MemoryRegion, base: bigint, clipStart: bigint, clipEnd: bigint, readonly: boolean): void {
+    if (!region.enabled) return;
+    const begin = base + region.address;
+    const start = begin > clipStart ? begin : clipStart;
+    const end = begin + region.size < clipEnd ? begin + region.size : clipEnd;
+    if (start >= end) return;
+    const protectedHere = readonly || region.readonly;
+    const target = region.aliasTarget;
+    if (target !== null) {
+      this.paint(target, begin - region.aliasOffset - target.address, start, end, protectedHere);
+      return;
+    }
+    for (const child of region.subregions) this.paint(child, begin, start, end, protectedHere);
+    if (region.terminates) this.#fill(region, begin, start, end, protectedHere);
+  }
+
+  #fill(region: MemoryRegion, begin: bigint, start: bigint, end: bigint, readonly: boolean): void {
+    let at = start;
+    let index = this.#firstEndingAfter(start);
+    while (at < end) {
+      const next = this.pieces[index];
+      const gapEnd = next === undefined || next.start >= end ? end : next.start;
+      if (gapEnd > at) {
+        this.pieces.splice(index, 0, { start: at, end: gapEnd, region, offset: at - begin, readonly });
+        index += 1;
+        at = gapEnd;
+      } else if (next !== undefined) {
+        const coverEnd = next.end < end ? next.end : end;
+        // Another window on the same bytes hides nothing.
+        if (next.region !== region) this.covered.push({ region, by: next.region, start: at, end: coverEnd });
+        at = coverEnd;
+        index += 1;
+      }
+    }
+  }
+
+  #firstEndingAfter(address: bigint): number {
+    let low = 0;
+    let high = this.pieces.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.pieces[middle]!.end > address) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}
+
+function merged(pieces: readonly Piece[]): Piece[] {
+  const result: Piece[] = [];
+  for (const piece of pieces) {
+    const previous = result.at(-1);
+    if (
+      previous?.end === piece.start &&
+      previous.region === piece.region &&
+      previous.readonly === piece.readonly &&
+      previous.offset + (previous.end - previous.start) === piece.offset
+    ) {
+      previous.end = piece.end;
+    } else {
+      result.push({ ...piece });
+    }
+  }
+  return result;
+}
+
+function toRange(piece: Piece): FlatRange {
+  const last = piece.end - 1n;
+  return {
+    start: piece.start,
+    last,
+    region: piece.region,
+    offsetInRegion: piece.offset,
+    readonly: piece.readonly,
+    kind: piece.region.kind,
+    startNumber: Number(piece.start),
+    lastNumber: Number(last),
+    offsetNumber: Number(piece.offset),
+  };
+}
+
+/** A topology as one address space sees it: sorted ranges that do not overlap. */
+export class FlatView {
+  /** The effective root; null when nothing shows. */
+  readonly root: MemoryRegion | null;
+  readonly ranges: readonly FlatRange[];
+  readonly #covered: readonly Cover[];
+
+  /** Renders `root` as it is now; its own address does not count. */
+  constructor(root: MemoryRegion | null) {
+    this.root = root;
+    const painter = new Painter();
+    if (root !== null) painter.paint(root, -root.address, 0n, ADDRESS_SPACE_SIZE, false);
+    this.ranges = merged(painter.pieces).map(toRange);
+    this.#covered = painter.covered;
+  }
+
+  /** The range that `address` lies in; null when nothing answers there. */
+  find(address: bigint): FlatRange | null {
+    let low = 0;
+    let high = this.ranges.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const range = this.ranges[middle]!;
+      if (address < range.start) high = middle - 1;
+      else if (address > range.last) low = middle + 1;
+      else return range;
+    }
+    return null;
+  }
+
+  /** The same for an address below 2^53. */
+  findNumber(address: number): FlatRange | null {
+    let low = 0;
+    let high = this.ranges.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const range = this.ranges[middle]!;
+      if (address < range.startNumber) high = middle - 1;
+      else if (address > range.lastNumber) low = middle + 1;
+      else return range;
+    }
+    return null;
+  }
+
+  /** The last address of the gap that `address` lies in. */
+  gapEnd(address: bigint): bigint {
+    const next = this.ranges.find((range) => range.start > address);
+    const last = next === undefined ? ADDRESS_SPACE_SIZE - 1n : next.start - 1n;
+    // Nothing answers above 64 bits, however long the transfer.
+    return last < address ? address + ADDRESS_SPACE_SIZE : last;
+  }
+
+  /** Which parts of which region do not show, and what lies over them; by address, then in painting order. */
+  hidden(): HiddenPart[] {
+    const parts: HiddenPart[] = [];
+    const latest = new Map<MemoryRegion, number>();
+    for (const cover of this.#covered) {
+      const index = latest.get(cover.region);
+      const previous = index === undefined ? undefined : parts[index];
+      if (index !== undefined && previous?.by === cover.by && previous.last + 1n === cover.start) {
+        parts[index] = { ...previous, last: cover.end - 1n };
+      } else {
+        latest.set(cover.region, parts.length);
+        parts.push({ region: cover.region, by: cover.by, start: cover.start, last: cover.end - 1n });
+      }
+    }
+    return parts.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
+  }
+}
