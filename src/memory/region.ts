@@ -10,8 +10,12 @@ import type { MemoryTopology } from './topology.ts';
  */
 export type RegionKind = 'container' | 'ram' | 'rom' | 'alias' | 'mmio' | 'iommu' | 'reservation';
 
-/** Whom a region belongs to, for `info mtree -o`: a device or another object, by its id or its QOM path. */
+/**
+ * Whom a region belongs to, for `info mtree -o`: a device or another object, by its id or its QOM path. A region of
+ * the machine itself has no owner but a parent: role `parent`.
+ */
 export interface RegionOwner {
+  readonly role?: 'owner' | 'parent';
   readonly kind: 'dev' | 'obj';
   readonly id?: string;
   readonly path?: string;
