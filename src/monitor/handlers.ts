@@ -1,0 +1,41 @@
+import type { Machine } from '../machine/machine.ts';
+import type { CommandContext, Handlers } from '../qmp/commands.ts';
+import { deviceHandlers } from './devices.ts';
+import { dmaHandlers } from './dma.ts';
+import { hostHandlers } from './host.ts';
+import type { Identity } from './identity.ts';
+import { iommuHandlers } from './iommu.ts';
+import { memoryHandlers } from './memory.ts';
+import { migrationHandlers } from './migration.ts';
+import { objectModelHandlers } from './object-model.ts';
+import { protocolHandlers } from './protocol.ts';
+import { runStateHandlers } from './run-state.ts';
+import { translationHandlers } from './translation.ts';
+
+type AnyHandler = (args: never, context: CommandContext) => unknown;
+
+/**
+ * A handler for every command of the schema, on this machine. Each call is one operation with a number of its own,
+ * the number that the events which it causes carry.
+ */
+export function createHandlers(machine: Machine, identity: Identity): Handlers {
+  const handlers: Handlers = {
+    ...protocolHandlers(machine, identity),
+    ...runStateHandlers(machine),
+    ...deviceHandlers(machine),
+    ...objectModelHandlers(machine),
+    ...memoryHandlers(machine),
+    ...dmaHandlers(machine),
+    ...iommuHandlers(machine),
+    ...translationHandlers(machine),
+    ...hostHandlers(machine),
+    ...migrationHandlers(),
+  };
+  const asOperations = Object.entries(handlers as Record<string, AnyHandler>).map(
+    ([name, handler]): [string, AnyHandler] => [
+      name,
+      (args, context) => machine.operations.run(() => handler(args, context)),
+    ],
+  );
+  return Object.fromEntries(asOperations) as unknown as Handlers;
+}

@@ -1,0 +1,20 @@
+import type { Machine } from '../machine/machine.ts';
+import { createHumanMonitor } from './human/commands.ts';
+import type { Identity } from './identity.ts';
+import type { HandlersOf } from './handlers-of.ts';
+
+/** The daemon's identity, and the way to the human monitor. */
+export function protocolHandlers(
+  machine: Machine,
+  identity: Identity,
+): HandlersOf<'query-version' | 'query-name' | 'query-uuid' | 'query-target' | 'query-kvm' | 'human-monitor-command'> {
+  return {
+    'query-version': () => identity.version,
+    'query-name': () => ({ name: identity.name }),
+    'query-uuid': () => ({ UUID: identity.uuid }),
+    'query-target': () => ({ arch: 'x86_64' }),
+    'query-kvm': () => ({ enabled: false, present: false }),
+    'human-monitor-command': (args, context) =>
+      createHumanMonitor(machine, identity, (action) => context.afterReply(action)).execute(args['command-line']),
+  };
+}
