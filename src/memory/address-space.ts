@@ -1,18 +1,11 @@
-import { ADDRESS_LAST, ADDRESS_SPACE_SIZE } from '../core/address.ts';
-import { NO_ATTRIBUTES, Permission, permits } from './access.ts';
-import type {
-  Access,
-  AccessError,
-  AccessResult,
-  Permissions,
-  TransactionAttributes,
-  TranslationFault,
-} from './access.ts';
+import { NO_ATTRIBUTES } from './access.ts';
+import type { Access, AccessError, AccessResult, TransactionAttributes } from './access.ts';
 import type { FlatRange, FlatView } from './flat-view.ts';
 import type { IommuObject } from './iommu-object.ts';
-import { isIommuRegion } from './iommu-region.ts';
 import { ListenerList } from './listener.ts';
 import type { MemoryListener } from './listener.ts';
+import { resolve } from './resolve.ts';
+import type { Resolution } from './resolve.ts';
 import { transferPiece } from './transfer.ts';
 import type { MemoryRegion } from './region.ts';
 import type { MemoryTopology } from './topology.ts';
@@ -24,32 +17,6 @@ export interface AddressSpaceOperations {
   /** The device that issues its DMA here, by id or QOM path. */
   device?(space: AddressSpace): string | null;
 }
-
-/** Where an address of a space leads in the end. */
-export interface Resolution {
-  /** The space behind the last IOMMU region on the way, or the one that was asked. */
-  readonly addressSpace: AddressSpace;
-  /** The address in that space. */
-  readonly address: bigint;
-  /** What answers there; null when nothing does or a translation was refused. */
-  readonly region: MemoryRegion | null;
-  /** Relative to the region. */
-  readonly offset: bigint;
-  /** How many of the bytes from here on lead on likewise. */
-  readonly length: bigint;
-  /** Writes are not taken. */
-  readonly readonly: boolean;
-  /** What all translations on the way allow together. */
-  readonly permissions: Permissions;
-  /** The smallest page on the way, less one; all ones without a translation. */
-  readonly mask: bigint;
-  /** Why a translation was refused. */
-  readonly fault: TranslationFault | null;
-}
-
-/** A unit whose target leads back into its own region would translate for ever; QEMU's topologies nest two deep. */
-const MAX_TRANSLATIONS = 16;
-const ALL_RIGHTS = Permission.readWrite | Permission.execute;
 
 /** What a device, or the processor, sees of a topology. */
 export class AddressSpace {
@@ -124,64 +91,7 @@ export class AddressSpace {
 
   /** Where `address` leads, through all IOMMU regions on the way. */
   translate(address: bigint, access: Access, attributes: TransactionAttributes = NO_ATTRIBUTES): Resolution {
-    let space: AddressSpace = this;
-    let at = address;
-    let length = ADDRESS_SPACE_SIZE;
-    let mask = ADDRESS_LAST;
-    let permissions: Permissions = ALL_RIGHTS;
-    const nothing = (fault: TranslationFault | null): Resolution => {
-      return {
-        addressSpace: space,
-        address: at,
-        region: null,
-        offset: 0n,
-        length,
-        readonly: false,
-        permissions: 0,
-        mask,
-        fault,
-      };
-    };
-    for (let depth = 0; depth <= MAX_TRANSLATIONS; depth += 1) {
-      const view = space.flatView;
-      const range = view.find(at);
-      if (range === null) {
-        length = smaller(length, view.gapEnd(at) - at + 1n);
-        return nothing(null);
-      }
-      length = smaller(length, range.last - at + 1n);
-      const { region } = range;
-      const offset = at - range.start + range.offsetInRegion;
-      if (!isIommuRegion(region)) {
-        return {
-          addressSpace: space,
-          address: at,
-          region,
-          offset,
-          length,
-          readonly: range.readonly,
-          permissions,
-          mask,
-          fault: null,
-        };
-      }
-      const entry = region.translate(offset, access, attributes);
-      if (!permits(entry.permissions, access)) {
-        // The mask of a refused entry says nothing about the neighbours: only this smallest page is known to be bad.
-        length = smaller(length, region.iommu.minPageSize - (offset % region.iommu.minPageSize));
-        permissions = 0;
-        return nothing(
-          entry.fault ?? { sentence: `${region.name} does not translate address 0x${offset.toString(16)}` },
-        );
-      }
-      const inPage = offset & entry.mask;
-      length = smaller(length, entry.mask - inPage + 1n);
-      mask &= entry.mask;
-      permissions &= entry.permissions;
-      space = entry.target;
-      at = (entry.translated & ~entry.mask) | inPage;
-    }
-    return nothing({ sentence: `${this.name}: address 0x${address.toString(16)} is translated in a circle` });
+    return resolve(this, address, access, attributes);
   }
 
   #transfer(address: bigint, bytes: Uint8Array, write: boolean, attributes: TransactionAttributes): AccessResult {

@@ -1,4 +1,6 @@
 import { ADDRESS_SPACE_SIZE } from '../core/address.ts';
+import { Painter } from './painter.ts';
+import type { Piece } from './painter.ts';
 import type { MemoryRegion, RegionKind } from './region.ts';
 
 /** A piece of an address space in which one region answers. */
@@ -15,30 +17,6 @@ export interface FlatRange {
   readonly startNumber: number;
   readonly lastNumber: number;
   readonly offsetNumber: number;
-}
-
-/** A piece of a region that does not show because another one lies over it. `last` is inclusive. */
-export interface HiddenPart {
-  readonly region: MemoryRegion;
-  readonly start: bigint;
-  readonly last: bigint;
-  readonly by: MemoryRegion;
-}
-
-/** A range while it is rendered; `end` is exclusive. */
-interface Piece {
-  start: bigint;
-  end: bigint;
-  readonly region: MemoryRegion;
-  readonly offset: bigint;
-  readonly readonly: boolean;
-}
-
-interface Cover {
-  readonly region: MemoryRegion;
-  readonly by: MemoryRegion;
-  readonly start: bigint;
-  readonly end: bigint;
 }
 
 /**
@@ -66,60 +44,6 @@ function onlyContents(region: MemoryRegion): MemoryRegion | null {
   const only = children[0];
   if (only === undefined) return null;
   return children.length === 1 && only.address === 0n && region.size >= only.size ? only : region;
-}
-
-/** Paints a tree from the front to the back: what comes later shows only where nothing was painted yet. */
-class Painter {
-  readonly pieces: Piece[] = [];
-  readonly covered: Cover[] = [];
-
-  /** `base` is where the region's parent begins; the clip's end is exclusive. */
-  paint(region: MemoryRegion, base: bigint, clipStart: bigint, clipEnd: bigint, readonly: boolean): void {
-    if (!region.enabled) return;
-    const begin = base + region.address;
-    const start = begin > clipStart ? begin : clipStart;
-    const end = begin + region.size < clipEnd ? begin + region.size : clipEnd;
-    if (start >= end) return;
-    const protectedHere = readonly || region.readonly;
-    const target = region.aliasTarget;
-    if (target !== null) {
-      this.paint(target, begin - region.aliasOffset - target.address, start, end, protectedHere);
-      return;
-    }
-    for (const child of region.subregions) this.paint(child, begin, start, end, protectedHere);
-    if (region.terminates) this.#fill(region, begin, start, end, protectedHere);
-  }
-
-  #fill(region: MemoryRegion, begin: bigint, start: bigint, end: bigint, readonly: boolean): void {
-    let at = start;
-    let index = this.#firstEndingAfter(start);
-    while (at < end) {
-      const next = this.pieces[index];
-      const gapEnd = next === undefined || next.start >= end ? end : next.start;
-      if (gapEnd > at) {
-        this.pieces.splice(index, 0, { start: at, end: gapEnd, region, offset: at - begin, readonly });
-        index += 1;
-        at = gapEnd;
-      } else if (next !== undefined) {
-        const coverEnd = next.end < end ? next.end : end;
-        // Another window on the same bytes hides nothing.
-        if (next.region !== region) this.covered.push({ region, by: next.region, start: at, end: coverEnd });
-        at = coverEnd;
-        index += 1;
-      }
-    }
-  }
-
-  #firstEndingAfter(address: bigint): number {
-    let low = 0;
-    let high = this.pieces.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.pieces[middle]!.end > address) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  }
 }
 
 function merged(pieces: readonly Piece[]): Piece[] {
@@ -160,15 +84,13 @@ export class FlatView {
   /** The effective root; null when nothing shows. */
   readonly root: MemoryRegion | null;
   readonly ranges: readonly FlatRange[];
-  readonly #covered: readonly Cover[];
 
   /** Renders `root` as it is now; its own address does not count. */
   constructor(root: MemoryRegion | null) {
     this.root = root;
     const painter = new Painter();
-    if (root !== null) painter.paint(root, -root.address, 0n, ADDRESS_SPACE_SIZE, false);
+    if (root !== null) painter.paintRoot(root);
     this.ranges = merged(painter.pieces).map(toRange);
-    this.#covered = painter.covered;
   }
 
   /** The range that `address` lies in; null when nothing answers there. */
@@ -205,22 +127,5 @@ export class FlatView {
     const last = next === undefined ? ADDRESS_SPACE_SIZE - 1n : next.start - 1n;
     // Nothing answers above 64 bits, however long the transfer.
     return last < address ? address + ADDRESS_SPACE_SIZE : last;
-  }
-
-  /** Which parts of which region do not show, and what lies over them; by address, then in painting order. */
-  hidden(): HiddenPart[] {
-    const parts: HiddenPart[] = [];
-    const latest = new Map<MemoryRegion, number>();
-    for (const cover of this.#covered) {
-      const index = latest.get(cover.region);
-      const previous = index === undefined ? undefined : parts[index];
-      if (index !== undefined && previous?.by === cover.by && previous.last + 1n === cover.start) {
-        parts[index] = { ...previous, last: cover.end - 1n };
-      } else {
-        latest.set(cover.region, parts.length);
-        parts.push({ region: cover.region, by: cover.by, start: cover.start, last: cover.end - 1n });
-      }
-    }
-    return parts.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
   }
 }

@@ -174,9 +174,7 @@ export class MemoryRegion implements Snapshottable<RegionState> {
 
   /** The offset inside the outermost region that holds this one. */
   absoluteAddress(): bigint {
-    let address = 0n;
-    for (let region: MemoryRegion | null = this; region !== null; region = region.#parent) address += region.#address;
-    return address;
+    return this.#address + (this.#parent?.absoluteAddress() ?? 0n);
   }
 
   /** Puts `child` at `offset`. @throws Error when it has a parent already, or holds this region */
@@ -184,9 +182,7 @@ export class MemoryRegion implements Snapshottable<RegionState> {
     if (child.#parent !== null) {
       throw new Error(`Memory region ${child.name} is already inside ${child.#parent.name}`);
     }
-    for (let region: MemoryRegion | null = this; region !== null; region = region.#parent) {
-      if (region === child) throw new Error(`Memory region ${child.name} cannot hold itself`);
-    }
+    if (this.#liesInside(child)) throw new Error(`Memory region ${child.name} cannot hold itself`);
     this.#change(() => {
       child.#parent = this;
       child.#address = offset;
@@ -274,6 +270,10 @@ export class MemoryRegion implements Snapshottable<RegionState> {
       this.setReadonly(state.readonly);
       if (this.#aliasTarget !== null) this.setAliasOffset(state.aliasOffset);
     });
+  }
+
+  #liesInside(region: MemoryRegion): boolean {
+    return region === this || (this.#parent?.#liesInside(region) ?? false);
   }
 
   #insert(child: MemoryRegion): void {

@@ -1,6 +1,6 @@
 import { DECODE_ERROR, DEVICE_ERROR } from './access.ts';
 import type { AccessError, TransactionAttributes } from './access.ts';
-import type { Resolution } from './address-space.ts';
+import type { Resolution } from './resolve.ts';
 import { BusError, isValidAccess, largestAccess, readMmio, writeMmio } from './mmio.ts';
 import type { AccessSize, MmioOperations } from './mmio.ts';
 

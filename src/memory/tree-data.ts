@@ -1,7 +1,7 @@
 import type { AddressSpace } from './address-space.ts';
+import { hiddenParts } from './hidden.ts';
 import type { MemoryRegion, RegionKind } from './region.ts';
 import type { MemoryTopology } from './topology.ts';
-import { childrenByAddress } from './tree-text.ts';
 
 /** A region in the reply of `query-address-spaces`. Addresses are those of the space; `last` is inclusive. */
 export interface RegionInfo {
@@ -11,9 +11,9 @@ export interface RegionInfo {
   last: bigint;
   priority: number;
   enabled: boolean;
-  /** The name of the region that an alias shows. */
-  alias?: string;
-  /** By address, at one address by priority. */
+  /** The region that an alias shows, and from which of its bytes on. */
+  alias?: { region: string; offset: bigint };
+  /** In the order in which they win: by descending priority, among equals the latest first. */
   children: RegionInfo[];
 }
 
@@ -27,7 +27,7 @@ export interface AddressSpaceInfo {
 
 export interface FlatViewInfo {
   ranges: { start: bigint; last: bigint; region: string; offset: bigint; kind: RegionKind; readonly: boolean }[];
-  /** What does not show, and the region that lies over it. */
+  /** What does not show, and the region that lies over it or is disabled. */
   hidden: { region: string; start: bigint; last: bigint; by: string }[];
 }
 
@@ -57,7 +57,12 @@ export function describeFlatView(space: AddressSpace): FlatViewInfo {
       kind: range.kind,
       readonly: range.readonly,
     })),
-    hidden: view.hidden().map(({ region, start, last, by }) => ({ region: region.name, start, last, by: by.name })),
+    hidden: hiddenParts(space.root).map(({ region, start, last, by }) => ({
+      region: region.name,
+      start,
+      last,
+      by: by.name,
+    })),
   };
 }
 
@@ -72,8 +77,8 @@ function describeRegion(region: MemoryRegion, base: bigint): RegionInfo {
     last: inSpace(region.size === 0n ? start : start + region.size - 1n),
     priority: region.priority,
     enabled: region.enabled,
-    ...(target === null ? {} : { alias: target.name }),
-    children: childrenByAddress(region).map((child) => describeRegion(child, start)),
+    ...(target === null ? {} : { alias: { region: target.name, offset: region.aliasOffset } }),
+    children: region.subregions.map((child) => describeRegion(child, start)),
   };
 }
 

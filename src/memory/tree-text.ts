@@ -23,7 +23,8 @@ function span(start: bigint, size: bigint): string {
 /** How the monitor names what a region is made of. */
 function typeOf(region: MemoryRegion): string {
   if (region.aliasTarget !== null) return typeOf(region.aliasTarget);
-  return region.kind === 'ram' || region.kind === 'rom' ? (region.readonly ? 'rom' : 'ram') : 'i/o';
+  if (region.block === null) return 'i/o';
+  return region.readonly ? 'rom' : 'ram';
 }
 
 function ownerText(region: MemoryRegion): string {
@@ -34,7 +35,7 @@ function ownerText(region: MemoryRegion): string {
 }
 
 /** By address, at one address by priority: not the order in which regions win. */
-export function childrenByAddress(region: MemoryRegion): MemoryRegion[] {
+function childrenByAddress(region: MemoryRegion): MemoryRegion[] {
   return region.subregions.toSorted((a, b) => {
     if (a.address !== b.address) return a.address < b.address ? -1 : 1;
     return b.priority - a.priority;
