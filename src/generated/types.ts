@@ -1,0 +1,1545 @@
+// Generated from schema/ by npm run generate. Do not edit.
+
+/** Any JSON value. A number that is no 64-bit integer is an object with its value. */
+export type AnyValue = null | boolean | string | number | bigint | FloatValue | AnyValue[] | AnyObject;
+
+/** A number on the wire that is no 64-bit integer. */
+export interface FloatValue {
+  readonly value: number;
+}
+
+/** Any JSON object. */
+export interface AnyObject {
+  [member: string]: AnyValue;
+}
+
+/** The arguments of a command that has none, the return of one that returns nothing, the data of an event without. */
+export type Empty = Record<string, never>;
+
+/** A 64-bit address or size: an integer from 0 to 18446744073709551615, or a string of `0x` and 1 to 16 hexadecimal digits. Replies and events always carry integers. */
+export type Address = bigint;
+
+/** How bytes are written in a string. */
+export type Encoding = 'base64' | 'hex';
+
+/** What a DMA asks for. */
+export type Access = 'read' | 'write' | 'execute';
+
+/** One right that a translation gives. Arrays of rights are in the order read, write, execute. */
+export type Permission = 'read' | 'write' | 'execute';
+
+/** Who caused a bind or a flush. */
+export type Origin = 'command' | 'guest';
+
+/** One translation cache and its counters. */
+export interface CacheInfo {
+  /** Which cache: `context`, `pasid`, `iotlb` or `device`, with the device's name behind a colon where each device has its own. */
+  name: string;
+  /** Entries held now. */
+  entries: number;
+  /** The most entries that it can hold. */
+  size: number;
+  /** Lookups that found an entry, since the start. */
+  hits: number;
+  /** Lookups that found none, since the start. */
+  misses: number;
+}
+
+/** What one listener answered to a notification. */
+export interface ListenerStatus {
+  /** Name of the listener. */
+  listener: string;
+  /** The device that the listener serves: its id, or its QOM path. */
+  device: string;
+  /** What stands behind the listener. */
+  kind: ListenerKind;
+  /** Whether it did what was asked. */
+  status: ListenerResult;
+  /** Why it failed, with status `error`. */
+  desc?: string | undefined;
+}
+
+/** What stands behind a listener. */
+export type ListenerKind = 'vfio' | 'vhost';
+
+/** How a listener took a notification. */
+export type ListenerResult = 'ok' | 'error';
+
+/** A capability that a client may enable while negotiating. */
+export type QMPCapability = 'oob';
+
+/** A version in three numbers. */
+export interface VersionTriple {
+  /** The first number. */
+  major: number;
+  /** The second number. */
+  minor: number;
+  /** The third number. */
+  micro: number;
+}
+
+/** Which monitor this is. */
+export interface VersionInfo {
+  /** The QEMU release whose monitor surface this daemon speaks. */
+  qemu: VersionTriple;
+  /** `viommud-` and the version of this daemon. */
+  package: string;
+}
+
+/** One command. */
+export interface CommandInfo {
+  /** The name to `execute`. */
+  name: string;
+}
+
+/** One client that is connected to a monitor socket. */
+export interface ClientInfo {
+  /** Number of the connection, from 1, never given twice. */
+  id: number;
+  /** The socket that it came through, for instance `unix:/run/viommud.sock`. */
+  socket: string;
+  /** True once `qmp_capabilities` has succeeded; before that it gets no events. */
+  negotiated: boolean;
+  /** True when it has enabled out-of-band execution. */
+  oob: boolean;
+  /** Events that wait because the client does not read. */
+  'queued-events': number;
+  /** Events dropped for this client since it connected. */
+  'lost-events': number;
+}
+
+/** What an entry of the schema describes. */
+export type SchemaMetaType = 'builtin' | 'enum' | 'array' | 'object' | 'alternate' | 'command' | 'event';
+
+/** The JSON type of a predefined type. */
+export type JSONType = 'string' | 'number' | 'int' | 'boolean' | 'null' | 'object' | 'array' | 'value';
+
+/** One value of an enumeration. */
+export interface SchemaInfoEnumMember {
+  /** The value. */
+  name: string;
+  /** Names of its features. */
+  features?: readonly string[] | undefined;
+}
+
+/** One member of an object. */
+export interface SchemaInfoObjectMember {
+  /** The member's name. */
+  name: string;
+  /** Name of its type. */
+  type: string;
+  /** Present, and always null, when the member may be left out. */
+  default?: AnyValue | undefined;
+  /** Names of its features. */
+  features?: readonly string[] | undefined;
+}
+
+/** The members that one value of a union's tag adds. */
+export interface SchemaInfoObjectVariant {
+  /** The tag's value. */
+  case: string;
+  /** Name of the object type with the further members. */
+  type: string;
+}
+
+/** One choice of an alternate. */
+export interface SchemaInfoAlternateMember {
+  /** Name of the type. */
+  type: string;
+}
+
+/** A predefined type. */
+export interface SchemaInfoBuiltin {
+  /** Selects this variant. */
+  'meta-type': 'builtin';
+  /** The entity's name. Types other than the predefined ones have decimal names without meaning. */
+  name: string;
+  /** Names of its features. */
+  features?: readonly string[] | undefined;
+  /** The JSON type on the wire. */
+  'json-type': JSONType;
+}
+
+/** An enumeration. */
+export interface SchemaInfoEnum {
+  /** Selects this variant. */
+  'meta-type': 'enum';
+  /** The entity's name. Types other than the predefined ones have decimal names without meaning. */
+  name: string;
+  /** Names of its features. */
+  features?: readonly string[] | undefined;
+  /** The values. */
+  members: readonly SchemaInfoEnumMember[];
+  /** The values' names. */
+  values: readonly string[];
+}
+
+/** An array. */
+export interface SchemaInfoArray {
+  /** Selects this variant. */
+  'meta-type': 'array';
+  /** The entity's name. Types other than the predefined ones have decimal names without meaning. */
+  name: string;
+  /** Names of its features. */
+  features?: readonly string[] | undefined;
+  /** Name of the elements' type. */
+  'element-type': string;
+}
+
+/** An object. */
+export interface SchemaInfoObject {
+  /** Selects this variant. */
+  'meta-type': 'object';
+  /** The entity's name. Types other than the predefined ones have decimal names without meaning. */
+  name: string;
+  /** Names of its features. */
+  features?: readonly string[] | undefined;
+  /** The members that it always has. */
+  members: readonly SchemaInfoObjectMember[];
+  /** Name of the member that selects the variant. */
+  tag?: string | undefined;
+  /** Further members by the tag's value. */
+  variants?: readonly SchemaInfoObjectVariant[] | undefined;
+}
+
+/** A choice by JSON type. */
+export interface SchemaInfoAlternate {
+  /** Selects this variant. */
+  'meta-type': 'alternate';
+  /** The entity's name. Types other than the predefined ones have decimal names without meaning. */
+  name: string;
+  /** Names of its features. */
+  features?: readonly string[] | undefined;
+  /** The choices. */
+  members: readonly SchemaInfoAlternateMember[];
+}
+
+/** A command. */
+export interface SchemaInfoCommand {
+  /** Selects this variant. */
+  'meta-type': 'command';
+  /** The entity's name. Types other than the predefined ones have decimal names without meaning. */
+  name: string;
+  /** Names of its features. */
+  features?: readonly string[] | undefined;
+  /** Name of the object type of its arguments. */
+  'arg-type': string;
+  /** Name of the type of its return. */
+  'ret-type': string;
+  /** True when it may run out-of-band; absent otherwise. */
+  'allow-oob'?: boolean | undefined;
+}
+
+/** An event. */
+export interface SchemaInfoEvent {
+  /** Selects this variant. */
+  'meta-type': 'event';
+  /** The entity's name. Types other than the predefined ones have decimal names without meaning. */
+  name: string;
+  /** Names of its features. */
+  features?: readonly string[] | undefined;
+  /** Name of the object type of its data. */
+  'arg-type': string;
+}
+
+/** One entry of the schema: a command, an event or a type. */
+export type SchemaInfo =
+  | SchemaInfoBuiltin
+  | SchemaInfoEnum
+  | SchemaInfoArray
+  | SchemaInfoObject
+  | SchemaInfoAlternate
+  | SchemaInfoCommand
+  | SchemaInfoEvent;
+
+/** Which SchemaInfo it is. */
+export type SchemaInfoMetaType = 'builtin' | 'enum' | 'array' | 'object' | 'alternate' | 'command' | 'event';
+
+/** Arguments of qmp_capabilities. */
+export interface QmpCapabilitiesArguments {
+  /** Capabilities to enable, of those that the greeting offers. */
+  enable?: readonly QMPCapability[] | undefined;
+}
+
+/** What query-clients returns. */
+export interface QueryClientsReturn {
+  /** The clients, in the order in which they connected. */
+  clients: readonly ClientInfo[];
+}
+
+/** Arguments of human-monitor-command. */
+export interface HumanMonitorCommandArguments {
+  /** The command with its arguments, as typed. */
+  'command-line': string;
+  /** The CPU that the command looks at. */
+  'cpu-index'?: bigint | undefined;
+}
+
+/** Data of EVENT_LOSS. */
+export interface EventLossEvent {
+  /** How many events were dropped. */
+  lost: number;
+  /** Sequence number of the first model event dropped; absent if none was. */
+  from?: number | undefined;
+  /** Sequence number of the last model event dropped; absent if none was. */
+  to?: number | undefined;
+}
+
+/** What the machine is doing. The values are QEMU's; this daemon itself uses `prelaunch`, `running`, `paused` and `shutdown`. */
+export type RunState =
+  | 'debug'
+  | 'inmigrate'
+  | 'internal-error'
+  | 'io-error'
+  | 'paused'
+  | 'postmigrate'
+  | 'prelaunch'
+  | 'finish-migrate'
+  | 'restore-vm'
+  | 'running'
+  | 'save-vm'
+  | 'shutdown'
+  | 'suspended'
+  | 'watchdog'
+  | 'guest-panicked'
+  | 'colo';
+
+/** The run state. */
+export interface StatusInfo {
+  /** True when devices may run. */
+  running: boolean;
+  /** Always false: there are no CPUs to step. */
+  singlestep: boolean;
+  /** The state. */
+  status: RunState;
+}
+
+/** The name of the machine. */
+export interface NameInfo {
+  /** What option -name gave; absent without it. */
+  name?: string | undefined;
+}
+
+/** The UUID of the machine. */
+export interface UuidInfo {
+  /** What option -uuid gave, in lower case; all zeros without it. */
+  UUID: string;
+}
+
+/** An instruction set. */
+export type SysEmuTarget =
+  | 'aarch64'
+  | 'alpha'
+  | 'arm'
+  | 'avr'
+  | 'cris'
+  | 'hppa'
+  | 'i386'
+  | 'loongarch64'
+  | 'm68k'
+  | 'microblaze'
+  | 'microblazeel'
+  | 'mips'
+  | 'mips64'
+  | 'mips64el'
+  | 'mipsel'
+  | 'nios2'
+  | 'or1k'
+  | 'ppc'
+  | 'ppc64'
+  | 'riscv32'
+  | 'riscv64'
+  | 'rx'
+  | 's390x'
+  | 'sh4'
+  | 'sh4eb'
+  | 'sparc'
+  | 'sparc64'
+  | 'tricore'
+  | 'x86_64'
+  | 'xtensa'
+  | 'xtensaeb';
+
+/** What the machine emulates. */
+export interface TargetInfo {
+  /** The instruction set that the machine belongs to. */
+  arch: SysEmuTarget;
+}
+
+/** Whether KVM is used. */
+export interface KvmInfo {
+  /** True when KVM is in use: never here. */
+  enabled: boolean;
+  /** True when KVM is built in: never here. */
+  present: boolean;
+}
+
+/** How much RAM the machine has. */
+export interface MemoryInfo {
+  /** RAM in bytes that the machine started with. */
+  'base-memory': bigint;
+  /** RAM in bytes that was plugged in later; absent where that is not possible. */
+  'plugged-memory'?: bigint | undefined;
+}
+
+/** Why the machine was shut down or reset. */
+export type ShutdownCause =
+  | 'none'
+  | 'host-error'
+  | 'host-qmp-quit'
+  | 'host-qmp-system-reset'
+  | 'host-signal'
+  | 'host-ui'
+  | 'guest-shutdown'
+  | 'guest-reset'
+  | 'guest-panic'
+  | 'subsystem-reset'
+  | 'snapshot-load';
+
+/** Data of SHUTDOWN. */
+export interface ShutdownEvent {
+  /** True when the guest asked for it. */
+  guest: boolean;
+  /** What asked for it. */
+  reason: ShutdownCause;
+}
+
+/** Data of RESET. */
+export interface ResetEvent {
+  /** True when the guest asked for it. */
+  guest: boolean;
+  /** What asked for it. */
+  reason: ShutdownCause;
+}
+
+/** A block node. */
+export interface YankInstanceBlockNode {
+  /** Selects this variant. */
+  type: 'block-node';
+  /** Its node name. */
+  'node-name': string;
+}
+
+/** A character device. */
+export interface YankInstanceChardev {
+  /** Selects this variant. */
+  type: 'chardev';
+  /** Its id. */
+  id: string;
+}
+
+/** The migration. */
+export interface YankInstanceMigration {
+  /** Selects this variant. */
+  type: 'migration';
+}
+
+/** Something whose connection could be cut by force. */
+export type YankInstance = YankInstanceBlockNode | YankInstanceChardev | YankInstanceMigration;
+
+/** Which YankInstance it is. */
+export type YankInstanceType = 'block-node' | 'chardev' | 'migration';
+
+/** Arguments of migrate-recover. */
+export interface MigrateRecoverArguments {
+  /** Where to listen. */
+  uri: string;
+}
+
+/** Arguments of yank. */
+export interface YankArguments {
+  /** What to cut. */
+  instances: readonly YankInstance[];
+}
+
+/** One property of an object or a type. */
+export interface ObjectPropertyInfo {
+  /** The property's name. */
+  name: string;
+  /** Its type: `bool`, `string`, `uint32`, `size`, `child<TYPE>`, `link<TYPE>` and so on. */
+  type: string;
+  /** What it means. */
+  description?: string | undefined;
+  /** Its value when none is given. */
+  'default-value'?: AnyValue | undefined;
+}
+
+/** One type. */
+export interface ObjectTypeInfo {
+  /** The type's name. */
+  name: string;
+  /** True when no object can have exactly this type; absent otherwise. */
+  abstract?: boolean | undefined;
+  /** The type that it is derived from. */
+  parent?: string | undefined;
+}
+
+/** A type that object-add can create. */
+export type ObjectType = 'host-function' | 'host-iommu' | 'memory-backend-ram';
+
+/** Arguments of qom-list. */
+export interface QomListArguments {
+  /** Path of the object. */
+  path: string;
+}
+
+/** Arguments of qom-get. */
+export interface QomGetArguments {
+  /** Path of the object. */
+  path: string;
+  /** Name of the property. */
+  property: string;
+}
+
+/** Arguments of qom-set. */
+export interface QomSetArguments {
+  /** Path of the object. */
+  path: string;
+  /** Name of the property. */
+  property: string;
+  /** The value, of the property's type. */
+  value: AnyValue;
+}
+
+/** Arguments of qom-list-types. */
+export interface QomListTypesArguments {
+  /** Only types that are, or are derived from, this one, or implement this interface. */
+  implements?: string | undefined;
+  /** True to list abstract types too; the default is false. */
+  abstract?: boolean | undefined;
+}
+
+/** Arguments of qom-list-properties. */
+export interface QomListPropertiesArguments {
+  /** Name of the type. */
+  typename: string;
+}
+
+/** Arguments of object-add. */
+export type ObjectAddArguments = {
+  /** Type of the object. */
+  'qom-type': ObjectType;
+  /** Its name under `/objects`. */
+  id: string;
+} & AnyObject;
+
+/** Arguments of object-del. */
+export interface ObjectDelArguments {
+  /** Its name under `/objects`. */
+  id: string;
+}
+
+/** Arguments of device-list-properties. */
+export interface DeviceListPropertiesArguments {
+  /** Name of the device type. */
+  typename: string;
+}
+
+/** Arguments of device_add. */
+export type DeviceAddArguments = {
+  /** Type of the device. */
+  driver: string;
+  /** Id of the bus to plug it into; default: the first free one of the right kind. */
+  bus?: string | undefined;
+  /** Id of the device: a letter, then letters, digits, `-`, `.` and `_`. */
+  id?: string | undefined;
+} & AnyObject;
+
+/** Arguments of device_del. */
+export interface DeviceDelArguments {
+  /** Id or QOM path of the device. */
+  id: string;
+}
+
+/** Data of DEVICE_DELETED. */
+export interface DeviceDeletedEvent {
+  /** Its id, if it had one. */
+  device?: string | undefined;
+  /** Its QOM path. */
+  path: string;
+}
+
+/** What a memory region does. */
+export type RegionKind = 'container' | 'ram' | 'rom' | 'mmio' | 'iommu' | 'alias' | 'reservation';
+
+/** What an alias shows. */
+export interface RegionAlias {
+  /** Name of the region shown. */
+  region: string;
+  /** Offset in that region, in bytes, of the alias's first byte. */
+  offset: bigint;
+}
+
+/** A region and what lies in it. */
+export interface MemoryRegionInfo {
+  /** Name of the region. */
+  name: string;
+  /** What it does. */
+  kind: RegionKind;
+  /** First address, in the address space. */
+  start: bigint;
+  /** Last address, inclusive. */
+  last: bigint;
+  /** Among overlapping siblings the highest priority is seen. */
+  priority: number;
+  /** False when the region and all in it are out of the address space. */
+  enabled: boolean;
+  /** What it shows, with kind `alias`. */
+  alias?: RegionAlias | undefined;
+  /** The regions in it, highest priority first. */
+  children: readonly MemoryRegionInfo[];
+}
+
+/** What the CPUs or one device can reach. */
+export interface AddressSpaceInfo {
+  /** Name of the address space. */
+  name: string;
+  /** The device whose DMA goes through it: its id, or its QOM path. */
+  device?: string | undefined;
+  /** The IOMMU whose object stands behind it: its id, or its QOM path. */
+  iommu?: string | undefined;
+  /** The outermost region. */
+  root: MemoryRegionInfo;
+}
+
+/** A range that is visible. */
+export interface FlatRange {
+  /** First address. */
+  start: bigint;
+  /** Last address, inclusive. */
+  last: bigint;
+  /** Name of the region seen there. */
+  region: string;
+  /** Offset in that region, in bytes, of `start`. */
+  offset: bigint;
+  /** What the region does. */
+  kind: RegionKind;
+  /** True when writes are ignored. */
+  readonly: boolean;
+}
+
+/** A range of a region that cannot be seen. */
+export interface HiddenRange {
+  /** Name of the region. */
+  region: string;
+  /** First address. */
+  start: bigint;
+  /** Last address, inclusive. */
+  last: bigint;
+  /** Name of the region that lies over it; or, where a region is disabled, its own name or that of the disabled region that holds it. */
+  by: string;
+}
+
+/** What query-address-spaces returns. */
+export interface QueryAddressSpacesReturn {
+  /** The address spaces, `memory` first, then in the order of their creation. */
+  'address-spaces': readonly AddressSpaceInfo[];
+}
+
+/** Arguments of query-flat-view. */
+export interface QueryFlatViewArguments {
+  /** Name of the address space. */
+  'address-space': string;
+}
+
+/** What query-flat-view returns. */
+export interface QueryFlatViewReturn {
+  /** The visible ranges, by address. */
+  ranges: readonly FlatRange[];
+  /** The hidden ranges, by address. */
+  hidden: readonly HiddenRange[];
+}
+
+/** Arguments of memory-read. */
+export interface MemoryReadArguments {
+  /** Where to begin. */
+  address: Address;
+  /** How many bytes. */
+  size: Address;
+  /** Name of the address space; default `memory`. */
+  'address-space'?: string | undefined;
+  /** How `data` is written; default `base64`. */
+  encoding?: Encoding | undefined;
+}
+
+/** What memory-read returns. */
+export interface MemoryReadReturn {
+  /** The bytes. */
+  data: string;
+}
+
+/** Arguments of memory-write. */
+export interface MemoryWriteArguments {
+  /** Where to begin. */
+  address: Address;
+  /** The bytes. */
+  data: string;
+  /** Name of the address space; default `memory`. */
+  'address-space'?: string | undefined;
+  /** How `data` is written; default `base64`. */
+  encoding?: Encoding | undefined;
+}
+
+/** How a PASID table is laid out in guest memory. */
+export type PasidTableFormat = 'vtd-scalable' | 'vtd-ecs' | 'amd-gcr3';
+
+/** How much a flush covers. */
+export type FlushGranularity = 'global' | 'domain' | 'pasid' | 'page';
+
+/** How much a PASID-cache flush covers. */
+export type PasidCacheGranularity = 'global' | 'domain' | 'pasid';
+
+/** Whether a device's requests go around the vIOMMU. */
+export type BypassMode = 'auto' | 'bypass' | 'translate';
+
+/** Whose translation is asked for. */
+export type TranslateVia = 'viommu' | 'host';
+
+/** Where a translation came from. */
+export type TranslationSource = 'iotlb' | 'walk' | 'bypass';
+
+/** Why a request was refused. The VT-d fault code is in brackets. */
+export type FaultReason =
+  | 'root-not-present'
+  | 'context-not-present'
+  | 'context-invalid'
+  | 'address-beyond-width'
+  | 'write-not-permitted'
+  | 'read-not-permitted'
+  | 'second-stage-table-unreachable'
+  | 'root-table-unreachable'
+  | 'context-table-unreachable'
+  | 'root-reserved'
+  | 'context-reserved'
+  | 'second-stage-reserved'
+  | 'request-blocked'
+  | 'output-in-interrupt-range'
+  | 'pasid-directory-unreachable'
+  | 'pasid-directory-entry-not-present'
+  | 'pasid-table-unreachable'
+  | 'pasid-entry-not-present'
+  | 'pasid-entry-invalid'
+  | 'first-stage-table-unreachable'
+  | 'first-stage-not-present'
+  | 'first-stage-reserved'
+  | 'first-stage-root-unreachable'
+  | 'address-not-canonical'
+  | 'supervisor-page'
+  | 'first-stage-write-not-permitted'
+  | 'accessed-dirty-write-failed'
+  | 'no-pasid-table'
+  | 'pasid-out-of-range'
+  | 'not-mapped'
+  | 'execute-not-permitted';
+
+/** The request is permitted. */
+export interface TranslationResultTranslated {
+  /** Selects this variant. */
+  result: 'translated';
+  /** What the address became: guest-physical, with `via` `host` host-physical. */
+  address: bigint;
+  /** Size in bytes of the page that the address lies in; 2^63 at most. */
+  size: bigint;
+  /** What the translation permits. */
+  permissions: readonly Permission[];
+  /** Where it came from. */
+  source: TranslationSource;
+}
+
+/** The request is refused. */
+export interface TranslationResultFault {
+  /** Selects this variant. */
+  result: 'fault';
+  /** The fault code that the IOMMU would record; 0 where it has none. */
+  code: number;
+  /** The same as a word. */
+  reason: FaultReason;
+  /** The same as a sentence, with the entry concerned. */
+  desc: string;
+}
+
+/** What a translation gave. */
+export type TranslationResult = TranslationResultTranslated | TranslationResultFault;
+
+/** Which TranslationResult it is. */
+export type TranslationResultResult = 'translated' | 'fault';
+
+/** How a vIOMMU translates now. */
+export type IommuMode = 'off' | 'legacy' | 'scalable' | 'ecs' | 'other';
+
+/** A capability register. */
+export interface RegisterValue {
+  /** Its name in the specification. */
+  name: string;
+  /** Its value. */
+  value: bigint;
+}
+
+/** What a vIOMMU offers to the guest. */
+export interface IommuCapabilities {
+  /** Width of the addresses that it translates, in bits. */
+  'aw-bits': number;
+  /** Width of PASIDs in bits; 0 without PASID. */
+  'pasid-bits': number;
+  /** True when it walks first-stage tables. */
+  'first-stage': boolean;
+  /** True when it walks second-stage tables. */
+  'second-stage': boolean;
+  /** True when it nests a first stage in a second. */
+  nested: boolean;
+  /** True when the guest must invalidate after adding entries too. */
+  'caching-mode': boolean;
+  /** True when devices may cache translations (ATS). */
+  'device-iotlb': boolean;
+  /** True when devices may ask for missing pages (PRI). */
+  'page-requests': boolean;
+  /** The capability registers as the guest reads them. */
+  registers: readonly RegisterValue[];
+}
+
+/** A guest PASID table that is bound. */
+export interface PasidTableBinding {
+  /** Guest-physical address of the table. */
+  address: bigint;
+  /** Size in bytes of the directory, or of the flat table. */
+  size: bigint;
+  /** Its layout. */
+  format: PasidTableFormat;
+  /** Who bound it. */
+  origin: Origin;
+}
+
+/** A device behind a vIOMMU. */
+export interface IommuDeviceInfo {
+  /** Its id, or its QOM path. */
+  device: string;
+  /** Its PCI address. */
+  bdf: string;
+  /** True when its requests go around the vIOMMU. */
+  bypass: boolean;
+  /** Its domain-id, where the guest's tables give one. */
+  'domain-id'?: number | undefined;
+  /** Its guest PASID table, where one is bound. */
+  binding?: PasidTableBinding | undefined;
+}
+
+/** One vIOMMU. */
+export interface IommuInfo {
+  /** Its id, or its QOM path. */
+  id: string;
+  /** Its device type, for instance `intel-iommu`. */
+  kind: string;
+  /** Its QOM path. */
+  'qom-path': string;
+  /** How it translates now. */
+  mode: IommuMode;
+  /** What it offers. */
+  capabilities: IommuCapabilities;
+  /** The devices behind it, by PCI address. */
+  devices: readonly IommuDeviceInfo[];
+  /** Its caches. */
+  caches: readonly CacheInfo[];
+}
+
+/** Whose IOTLB. */
+export type IotlbSide = 'viommu' | 'host';
+
+/** Which tables a cached translation stands for. */
+export type IotlbStage = 'first' | 'second' | 'nested';
+
+/** One entry of an IOTLB. */
+export interface IotlbEntry {
+  /** The device, where entries belong to one. */
+  device?: string | undefined;
+  /** The guest's domain-id that tags the entry. */
+  'domain-id': number;
+  /** The PASID that tags it; absent for requests without PASID. */
+  pasid?: number | undefined;
+  /** First address of the page, as devices ask for it. */
+  iova: bigint;
+  /** What it becomes: guest-physical for `viommu`, host-physical for `host`. */
+  address: bigint;
+  /** Size of the page in bytes. */
+  size: bigint;
+  /** What it permits. */
+  permissions: readonly Permission[];
+  /** Which tables it stands for. */
+  stage: IotlbStage;
+  /** Level of the leaf: 1 for 4 KiB, 2 for 2 MiB, 3 for 1 GiB. */
+  level: number;
+  /** True when the tables now say otherwise. */
+  stale: boolean;
+}
+
+/** Which of the two notifier frameworks. */
+export type NotifierKind = 'region' | 'object';
+
+/** What a notifier is told. */
+export type NotifierEvent =
+  | 'map'
+  | 'unmap'
+  | 'deviotlb-unmap'
+  | 'bind'
+  | 'unbind'
+  | 'flush-iotlb'
+  | 'flush-pasid-cache';
+
+/** One registered notifier. */
+export interface NotifierInfo {
+  /** The device whose requests it is about. */
+  device: string;
+  /** Name of the registrant. */
+  listener: string;
+  /** The framework. */
+  kind: NotifierKind;
+  /** What it has registered for. */
+  events: readonly NotifierEvent[];
+  /** Notifications delivered. */
+  delivered: number;
+  /** Of these, how many it answered with an error. */
+  failed: number;
+}
+
+/** What the listeners answered. */
+export interface ListenersReturn {
+  /** The listeners, in the order of registration. */
+  listeners: readonly ListenerStatus[];
+}
+
+/** What a flush did. */
+export interface FlushReturn {
+  /** The listeners' answers, in the order of registration. */
+  listeners: readonly ListenerStatus[];
+  /** Entries removed from the host's caches. */
+  dropped: number;
+}
+
+/** Which cached translations to drop. */
+export interface FlushIotlbArguments {
+  /** The device. */
+  device: string;
+  /** How much to drop. */
+  granularity: FlushGranularity;
+  /** The domain-id. Required for `domain`; otherwise by default from the PASID table entry. */
+  'domain-id'?: number | undefined;
+  /** The PASID. Required for `pasid` and `page`. */
+  pasid?: number | undefined;
+  /** First address, aligned to `size`. Required for `page`. */
+  address?: Address | undefined;
+  /** How many bytes: a power of two, 4096 at least. Required for `page`. */
+  size?: Address | undefined;
+  /** True when only leaf entries have changed, so that paging-structure caches may stay; default false. */
+  'leaf-only'?: boolean | undefined;
+}
+
+/** Arguments of iommu-bind-pasid-table. */
+export interface IommuBindPasidTableArguments {
+  /** The device. */
+  device: string;
+  /** Guest-physical address of the table, aligned to 4096. */
+  address: Address;
+  /** Size in bytes of the directory or the flat table; default: the host's maximum. */
+  size?: Address | undefined;
+  /** Layout of the table; default `vtd-scalable`. */
+  format?: PasidTableFormat | undefined;
+}
+
+/** What iommu-bind-pasid-table returns. */
+export interface IommuBindPasidTableReturn {
+  /** The listeners' answers, in the order of registration. */
+  listeners: readonly ListenerStatus[];
+  /** True when another binding was replaced. */
+  replaced: boolean;
+}
+
+/** Arguments of iommu-unbind-pasid-table. */
+export interface IommuUnbindPasidTableArguments {
+  /** The device. */
+  device: string;
+}
+
+/** Arguments of iommu-flush-pasid-cache. */
+export interface IommuFlushPasidCacheArguments {
+  /** The device. */
+  device: string;
+  /** How much to drop. */
+  granularity: PasidCacheGranularity;
+  /** The domain-id. Required for `domain`. */
+  'domain-id'?: number | undefined;
+  /** The PASID. Required for `pasid`. */
+  pasid?: number | undefined;
+}
+
+/** Arguments of iommu-set-bypass. */
+export interface IommuSetBypassArguments {
+  /** The device. */
+  device: string;
+  /** Which way. */
+  mode: BypassMode;
+}
+
+/** Arguments of iommu-translate. */
+export interface IommuTranslateArguments {
+  /** The device. */
+  device: string;
+  /** The address as the device would put it on the bus. */
+  address: Address;
+  /** What the device would do; default `read`. */
+  access?: Access | undefined;
+  /** The PASID of the request; absent for one without PASID. */
+  pasid?: number | undefined;
+  /** Whose translation; default `viommu`. */
+  via?: TranslateVia | undefined;
+}
+
+/** What query-iommus returns. */
+export interface QueryIommusReturn {
+  /** The vIOMMUs. */
+  iommus: readonly IommuInfo[];
+}
+
+/** Arguments of query-iotlb. */
+export interface QueryIotlbArguments {
+  /** Whose IOTLB. */
+  side: IotlbSide;
+  /** Only entries that this device uses. */
+  device?: string | undefined;
+  /** Only entries from this address on; a reply's `next` continues it. */
+  start?: Address | undefined;
+  /** The most entries in one reply; default 1000. */
+  limit?: number | undefined;
+}
+
+/** What query-iotlb returns. */
+export interface QueryIotlbReturn {
+  /** The entries, by iova, domain-id and PASID. */
+  entries: readonly IotlbEntry[];
+  /** The `start` of the next part; absent at the end. */
+  next?: bigint | undefined;
+}
+
+/** What query-iommu-notifiers returns. */
+export interface QueryIommuNotifiersReturn {
+  /** One element for each registrant. */
+  notifiers: readonly NotifierInfo[];
+}
+
+/** Data of IOMMU_PASID_TABLE_BOUND. */
+export interface IommuPasidTableBoundEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** Guest-physical address of the table. */
+  address: bigint;
+  /** Size in bytes of the directory or the flat table. */
+  size: bigint;
+  /** Its layout. */
+  format: PasidTableFormat;
+  /** True when another binding was replaced. */
+  replaced: boolean;
+  /** Who bound it. */
+  origin: Origin;
+  /** The listeners' answers. */
+  listeners: readonly ListenerStatus[];
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** Data of IOMMU_PASID_TABLE_UNBOUND. */
+export interface IommuPasidTableUnboundEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** Guest-physical address of the table. */
+  address: bigint;
+  /** Size in bytes of the directory or the flat table. */
+  size: bigint;
+  /** Its layout. */
+  format: PasidTableFormat;
+  /** Who unbound it. */
+  origin: Origin;
+  /** The listeners' answers. */
+  listeners: readonly ListenerStatus[];
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** Data of IOMMU_IOTLB_FLUSHED. */
+export interface IommuIotlbFlushedEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** How much it covered. */
+  granularity: FlushGranularity;
+  /** The domain-id that it covered, where it was limited to one. */
+  'domain-id'?: number | undefined;
+  /** The PASID that it covered, where it was limited to one. */
+  pasid?: number | undefined;
+  /** First address covered, with granularity `page`. */
+  address?: bigint | undefined;
+  /** Bytes covered, with granularity `page`. */
+  size?: bigint | undefined;
+  /** True when paging-structure caches could stay. */
+  'leaf-only': boolean;
+  /** Who flushed. */
+  origin: Origin;
+  /** Entries removed from the host's caches. */
+  dropped: number;
+  /** The listeners' answers. */
+  listeners: readonly ListenerStatus[];
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** Data of IOMMU_PASID_CACHE_FLUSHED. */
+export interface IommuPasidCacheFlushedEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** How much it covered. */
+  granularity: PasidCacheGranularity;
+  /** The domain-id that it covered, where it was limited to one. */
+  'domain-id'?: number | undefined;
+  /** The PASID that it covered, where it was limited to one. */
+  pasid?: number | undefined;
+  /** Who flushed. */
+  origin: Origin;
+  /** Entries removed from the host's caches. */
+  dropped: number;
+  /** The listeners' answers. */
+  listeners: readonly ListenerStatus[];
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** Data of IOMMU_REGION_SWITCHED. */
+export interface IommuRegionSwitchedEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** True when its requests now go around the vIOMMU. */
+  bypass: boolean;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** How a container takes guest tables to the host. */
+export type VfioContract = 'pasid-table' | 'iommufd';
+
+/** A group of functions that the host cannot tell apart. */
+export interface VfioGroupInfo {
+  /** Number of the group. */
+  id: number;
+  /** The devices assigned from it. */
+  devices: readonly string[];
+}
+
+/** A notifier that a container has registered. */
+export interface VfioListenerInfo {
+  /** The device that it is about. */
+  device: string;
+  /** The framework. */
+  kind: NotifierKind;
+}
+
+/** A container: one set of mappings, shared by its groups. */
+export interface VfioContainerInfo {
+  /** Number of the container. */
+  id: number;
+  /** How guest tables reach the host. */
+  contract: VfioContract;
+  /** The groups in it. */
+  groups: readonly VfioGroupInfo[];
+  /** Mappings now in it. */
+  mappings: number;
+  /** The notifiers that it has registered. */
+  listeners: readonly VfioListenerInfo[];
+}
+
+/** What query-vfio returns. */
+export interface QueryVfioReturn {
+  /** The containers, by number. */
+  containers: readonly VfioContainerInfo[];
+}
+
+/** Data of VFIO_DMA_MAPPED. */
+export interface VfioDmaMappedEvent {
+  /** Number of the container. */
+  container: number;
+  /** First address, as the container's devices use it. */
+  iova: bigint;
+  /** How many bytes. */
+  size: bigint;
+  /** Host-physical address that it is mapped to. */
+  address: bigint;
+  /** True when devices may only read. */
+  readonly: boolean;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** Data of VFIO_DMA_UNMAPPED. */
+export interface VfioDmaUnmappedEvent {
+  /** Number of the container. */
+  container: number;
+  /** First address, as the container's devices use it. */
+  iova: bigint;
+  /** How many bytes. */
+  size: bigint;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** What the host's IOMMU can do. */
+export interface HostIommuCapabilities {
+  /** Width of the addresses that it translates, in bits. */
+  'address-bits': number;
+  /** Page sizes in bytes, smallest first. */
+  'page-sizes': readonly bigint[];
+  /** Width of PASIDs in bits; 0 without PASID. */
+  'pasid-bits': number;
+  /** True when it can nest guest tables. */
+  nesting: boolean;
+  /** The guest PASID tables that it can read. */
+  formats: readonly PasidTableFormat[];
+  /** True when devices may cache translations. */
+  ats: boolean;
+  /** True when devices may ask for missing pages. */
+  'page-requests': boolean;
+}
+
+/** A PCI function of the host. */
+export interface HostFunctionInfo {
+  /** Its PCI address. */
+  bdf: string;
+  /** Number of its IOMMU group; absent where it has none. */
+  group?: number | undefined;
+  /** The device that it is assigned to. */
+  device?: string | undefined;
+  /** Width of its PASIDs in bits; 0 without PASID. */
+  'pasid-bits': number;
+  /** True when it may cache translations. */
+  ats: boolean;
+  /** True when it may ask for missing pages. */
+  'page-requests': boolean;
+}
+
+/** What a page table of the host does. */
+export type HostPageTableKind = 'second-stage' | 'nested';
+
+/** A page table of the host. */
+export interface HostPageTableInfo {
+  /** Number of the page table. */
+  id: number;
+  /** What it does. */
+  kind: HostPageTableKind;
+  /** Number of the second stage that it is nested in. */
+  parent?: number | undefined;
+  /** The devices that use it. */
+  devices: readonly string[];
+}
+
+/** A cache on the way of a DMA. */
+export type HostCache = 'context' | 'pasid' | 'iotlb' | 'device';
+
+/** A translation of the host. */
+export interface HostTranslation {
+  /** The host-physical address. */
+  address: bigint;
+  /** The guest-physical address on the way, where there is one. */
+  gpa?: bigint | undefined;
+  /** What it permits. */
+  permissions: readonly Permission[];
+}
+
+/** The smallest invalidation that would have removed a stale entry. */
+export interface MissingInvalidation {
+  /** How much it would cover. */
+  granularity: FlushGranularity;
+  /** The domain-id of the stale entry. */
+  'domain-id': number;
+  /** The PASID of the stale entry. */
+  pasid?: number | undefined;
+  /** First address to cover, with granularity `page`. */
+  address?: bigint | undefined;
+  /** Bytes to cover, with granularity `page`. */
+  size?: bigint | undefined;
+}
+
+/** How a DMA ended. */
+export type DmaStatus = 'ok' | 'error';
+
+/** What query-host-iommu returns. */
+export interface QueryHostIommuReturn {
+  /** What the host's IOMMU can do. */
+  capabilities: HostIommuCapabilities;
+  /** The host's functions, by PCI address. */
+  functions: readonly HostFunctionInfo[];
+  /** The page tables in use, by number. */
+  'page-tables': readonly HostPageTableInfo[];
+  /** The caches. */
+  caches: readonly CacheInfo[];
+}
+
+/** Arguments of dma-read. */
+export interface DmaReadArguments {
+  /** The device. */
+  device: string;
+  /** First address, as the device puts it on the bus. */
+  address: Address;
+  /** How many bytes. */
+  size: Address;
+  /** The PASID of the request; absent for one without PASID. */
+  pasid?: number | undefined;
+  /** How `data` is written; default `base64`. */
+  encoding?: Encoding | undefined;
+  /** False to reply at once with `dma`; DMA_COMPLETED then tells the end. Default true. */
+  wait?: boolean | undefined;
+}
+
+/** What dma-read returns. */
+export interface DmaReadReturn {
+  /** The bytes; absent with `wait` false. */
+  data?: string | undefined;
+  /** Number of the DMA; with `wait` false only. */
+  dma?: number | undefined;
+}
+
+/** Arguments of dma-write. */
+export interface DmaWriteArguments {
+  /** The device. */
+  device: string;
+  /** First address, as the device puts it on the bus. */
+  address: Address;
+  /** The bytes. */
+  data: string;
+  /** The PASID of the request; absent for one without PASID. */
+  pasid?: number | undefined;
+  /** How `data` is written; default `base64`. */
+  encoding?: Encoding | undefined;
+  /** False to reply at once with `dma`; DMA_COMPLETED then tells the end. Default true. */
+  wait?: boolean | undefined;
+}
+
+/** What dma-write returns. */
+export interface DmaWriteReturn {
+  /** Number of the DMA; with `wait` false only. */
+  dma?: number | undefined;
+}
+
+/** Data of HOST_STALE_TRANSLATION. */
+export interface HostStaleTranslationEvent {
+  /** The device. */
+  device: string;
+  /** The PASID of the request; absent for one without PASID. */
+  pasid?: number | undefined;
+  /** The address, as the device asked for it. */
+  address: bigint;
+  /** What it asked for. */
+  access: Access;
+  /** The cache that held the entry. */
+  cache: HostCache;
+  /** The translation that was used. */
+  cached: HostTranslation;
+  /** What the tables give now; absent where they give none. */
+  current?: HostTranslation | undefined;
+  /** Number of the operation that changed the tables. */
+  since: number;
+  /** The invalidation that should have come. */
+  missing: MissingInvalidation;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** Data of DMA_COMPLETED. */
+export interface DmaCompletedEvent {
+  /** Number of the DMA, from the reply. */
+  dma: number;
+  /** The device. */
+  device: string;
+  /** How it ended. */
+  status: DmaStatus;
+  /** The bytes read, in the encoding asked for. */
+  data?: string | undefined;
+  /** Why it failed, with status `error`. */
+  desc?: string | undefined;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** What each command takes, after validation, and returns. */
+export interface CommandMap {
+  /** End negotiation and enable capabilities. */
+  qmp_capabilities: { arguments: QmpCapabilitiesArguments; returns: Empty };
+  /** Tell which version of QEMU's monitor this is, and which program. */
+  'query-version': { arguments: Empty; returns: VersionInfo };
+  /** List the commands. */
+  'query-commands': { arguments: Empty; returns: readonly CommandInfo[] };
+  /** Describe every command, event and type of this monitor. */
+  'query-qmp-schema': { arguments: Empty; returns: readonly SchemaInfo[] };
+  /** List the clients that are connected to the monitor sockets. */
+  'query-clients': { arguments: Empty; returns: QueryClientsReturn };
+  /** Run a command of the human monitor and return what it printed. */
+  'human-monitor-command': { arguments: HumanMonitorCommandArguments; returns: string };
+  /** Tell whether the machine runs. */
+  'query-status': { arguments: Empty; returns: StatusInfo };
+  /** Tell the machine's name. */
+  'query-name': { arguments: Empty; returns: NameInfo };
+  /** Tell the machine's UUID. */
+  'query-uuid': { arguments: Empty; returns: UuidInfo };
+  /** Tell which instruction set the machine belongs to. */
+  'query-target': { arguments: Empty; returns: TargetInfo };
+  /** Tell whether KVM is used. */
+  'query-kvm': { arguments: Empty; returns: KvmInfo };
+  /** Tell how much RAM the machine has. */
+  'query-memory-size-summary': { arguments: Empty; returns: MemoryInfo };
+  /** Stop the machine. */
+  stop: { arguments: Empty; returns: Empty };
+  /** Let the machine run. */
+  cont: { arguments: Empty; returns: Empty };
+  /** Reset the machine. */
+  system_reset: { arguments: Empty; returns: Empty };
+  /** Press the power button. */
+  system_powerdown: { arguments: Empty; returns: Empty };
+  /** End the daemon. */
+  quit: { arguments: Empty; returns: Empty };
+  /** Give a paused incoming migration a new stream. */
+  'migrate-recover': { arguments: MigrateRecoverArguments; returns: Empty };
+  /** Pause a migration. */
+  'migrate-pause': { arguments: Empty; returns: Empty };
+  /** Cut the connections of the instances given. */
+  yank: { arguments: YankArguments; returns: Empty };
+  /** List what could be yanked. */
+  'query-yank': { arguments: Empty; returns: readonly YankInstance[] };
+  /** List the properties of an object, its children included. */
+  'qom-list': { arguments: QomListArguments; returns: readonly ObjectPropertyInfo[] };
+  /** Read a property. */
+  'qom-get': { arguments: QomGetArguments; returns: AnyValue };
+  /** Write a property. */
+  'qom-set': { arguments: QomSetArguments; returns: Empty };
+  /** List the types of objects. */
+  'qom-list-types': { arguments: QomListTypesArguments; returns: readonly ObjectTypeInfo[] };
+  /** List the properties of a type. */
+  'qom-list-properties': { arguments: QomListPropertiesArguments; returns: readonly ObjectPropertyInfo[] };
+  /** Create an object. */
+  'object-add': { arguments: ObjectAddArguments; returns: Empty };
+  /** Destroy an object that object-add created. */
+  'object-del': { arguments: ObjectDelArguments; returns: Empty };
+  /** List the properties of a device type. */
+  'device-list-properties': { arguments: DeviceListPropertiesArguments; returns: readonly ObjectPropertyInfo[] };
+  /** Add a device. */
+  device_add: { arguments: AnyObject; returns: Empty };
+  /** Unplug a device. */
+  device_del: { arguments: DeviceDelArguments; returns: Empty };
+  /** List the address spaces with the trees of their regions. */
+  'query-address-spaces': { arguments: Empty; returns: QueryAddressSpacesReturn };
+  /** Tell what is visible in an address space, and which regions are hidden by what. */
+  'query-flat-view': { arguments: QueryFlatViewArguments; returns: QueryFlatViewReturn };
+  /** Read guest memory. */
+  'memory-read': { arguments: MemoryReadArguments; returns: MemoryReadReturn };
+  /** Write guest memory. */
+  'memory-write': { arguments: MemoryWriteArguments; returns: Empty };
+  /** Bind a guest PASID table to a device. */
+  'iommu-bind-pasid-table': { arguments: IommuBindPasidTableArguments; returns: IommuBindPasidTableReturn };
+  /** Take a device's guest PASID table away. */
+  'iommu-unbind-pasid-table': { arguments: IommuUnbindPasidTableArguments; returns: ListenersReturn };
+  /** Drop cached translations of a device's guest PASID table. */
+  'iommu-flush-iotlb': { arguments: FlushIotlbArguments; returns: FlushReturn };
+  /** The same as iommu-flush-iotlb. */
+  'flush-iotlb': { arguments: FlushIotlbArguments; returns: FlushReturn };
+  /** Drop cached PASID table entries of a device, and the translations that came from them. */
+  'iommu-flush-pasid-cache': { arguments: IommuFlushPasidCacheArguments; returns: FlushReturn };
+  /** Switch a device's address space between bypass and translation. */
+  'iommu-set-bypass': { arguments: IommuSetBypassArguments; returns: Empty };
+  /** Tell what an address would become if a device used it. */
+  'iommu-translate': { arguments: IommuTranslateArguments; returns: TranslationResult };
+  /** List the vIOMMUs: mode, capabilities, devices, bindings and caches. */
+  'query-iommus': { arguments: Empty; returns: QueryIommusReturn };
+  /** List the entries of the vIOMMUs' or the host's IOTLB. */
+  'query-iotlb': { arguments: QueryIotlbArguments; returns: QueryIotlbReturn };
+  /** List who is registered with which notifier framework. */
+  'query-iommu-notifiers': { arguments: Empty; returns: QueryIommuNotifiersReturn };
+  /** List the VFIO containers. */
+  'query-vfio': { arguments: Empty; returns: QueryVfioReturn };
+  /** Describe the modelled host: its IOMMU, functions, page tables and caches. */
+  'query-host-iommu': { arguments: Empty; returns: QueryHostIommuReturn };
+  /** Let a device read memory. */
+  'dma-read': { arguments: DmaReadArguments; returns: DmaReadReturn };
+  /** Let a device write memory. */
+  'dma-write': { arguments: DmaWriteArguments; returns: DmaWriteReturn };
+}
+
+export type CommandName = keyof CommandMap;
+
+/** The data of each event. */
+export interface EventMap {
+  /** Events were dropped because this client did not read them. */
+  EVENT_LOSS: EventLossEvent;
+  /** The machine was shut down. */
+  SHUTDOWN: ShutdownEvent;
+  /** The power button was pressed. */
+  POWERDOWN: Empty;
+  /** The machine was reset. */
+  RESET: ResetEvent;
+  /** The machine was stopped. */
+  STOP: Empty;
+  /** The machine runs again. */
+  RESUME: Empty;
+  /** A device is gone. */
+  DEVICE_DELETED: DeviceDeletedEvent;
+  /** A guest PASID table was bound. */
+  IOMMU_PASID_TABLE_BOUND: IommuPasidTableBoundEvent;
+  /** A guest PASID table was unbound. */
+  IOMMU_PASID_TABLE_UNBOUND: IommuPasidTableUnboundEvent;
+  /** A flush of the guest's first stage was passed on. */
+  IOMMU_IOTLB_FLUSHED: IommuIotlbFlushedEvent;
+  /** A flush of the PASID cache was passed on. */
+  IOMMU_PASID_CACHE_FLUSHED: IommuPasidCacheFlushedEvent;
+  /** A device's address space changed between bypass and translation. */
+  IOMMU_REGION_SWITCHED: IommuRegionSwitchedEvent;
+  /** A container maps a range. */
+  VFIO_DMA_MAPPED: VfioDmaMappedEvent;
+  /** A container no longer maps a range. */
+  VFIO_DMA_UNMAPPED: VfioDmaUnmappedEvent;
+  /** A DMA used a cached translation that is no longer what the tables give. */
+  HOST_STALE_TRANSLATION: HostStaleTranslationEvent;
+  /** A DMA that was not waited for has ended. */
+  DMA_COMPLETED: DmaCompletedEvent;
+}
+
+export type EventName = keyof EventMap;
+
+/** The events of the model: those with `sequence` and `operation`. */
+export type ModelEventName =
+  | 'IOMMU_PASID_TABLE_BOUND'
+  | 'IOMMU_PASID_TABLE_UNBOUND'
+  | 'IOMMU_IOTLB_FLUSHED'
+  | 'IOMMU_PASID_CACHE_FLUSHED'
+  | 'IOMMU_REGION_SWITCHED'
+  | 'VFIO_DMA_MAPPED'
+  | 'VFIO_DMA_UNMAPPED'
+  | 'HOST_STALE_TRANSLATION'
+  | 'DMA_COMPLETED';
