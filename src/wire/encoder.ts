@@ -57,12 +57,15 @@ function compactArray(items: readonly unknown[], wireOrder: boolean): string {
 }
 
 function compactObject(object: Record<string, unknown>, wireOrder: boolean): string {
+  const names = memberNames(object, wireOrder);
   let text = '{';
-  for (const name of memberNames(object, wireOrder)) {
+  let separator = '';
+  for (let index = 0; index < names.length; index++) {
+    const name = names[index]!;
     const value = object[name];
     if (value === undefined) continue;
-    text += text === '{' ? memberLabel(name) : `, ${memberLabel(name)}`;
-    text += compactText(value, wireOrder);
+    text += separator + memberLabel(name) + compactText(value, wireOrder);
+    separator = ', ';
   }
   return `${text}}`;
 }
@@ -126,7 +129,17 @@ const shortEscapes: Record<string, string> = {
 };
 
 function quote(text: string): string {
-  return PLAIN.test(text) ? `"${text}"` : `"${text.replace(ESCAPED, escape)}"`;
+  return isPlain(text) ? `"${text}"` : `"${text.replace(ESCAPED, escape)}"`;
+}
+
+/** True when nothing in the text needs an escape. For short texts a loop is faster than entering the regexp. */
+function isPlain(text: string): boolean {
+  if (text.length > 32) return PLAIN.test(text);
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code < 0x20 || code > 0x7e || code === 0x22 || code === 0x5c) return false;
+  }
+  return true;
 }
 
 /** One code point, or an unpaired surrogate, as an escape; what is no character becomes U+FFFD. */

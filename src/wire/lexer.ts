@@ -1,7 +1,7 @@
 import { LOOKAHEAD, State, Token, transitions } from './lexer-table.ts';
 import { TOKEN_BYTES_MAX } from './limits.ts';
 
-const NOTHING = new Uint8Array(0);
+const NOTHING = Buffer.alloc(0);
 
 /**
  * Cuts a byte stream into tokens, however the stream is split. One call of `scan` finds at most one token; the caller
@@ -10,9 +10,11 @@ const NOTHING = new Uint8Array(0);
 export class Lexer {
   #state: number = State.start;
   /** Bytes of the current token that came with earlier chunks. */
-  #earlier: Uint8Array = NOTHING;
+  #earlier: Buffer = NOTHING;
   #earlierLength = 0;
-  #text: Uint8Array = NOTHING;
+  #textSource: Buffer = NOTHING;
+  #textStart = 0;
+  #textEnd = 0;
 
   /** True when no token and no recovery is under way: the next byte is looked at afresh. */
   get idle(): boolean {
@@ -23,15 +25,20 @@ export class Lexer {
    * The bytes of the token that `scan` found, quotes included; of an error, up to and including the offending byte.
    * A view that holds until the next call of `scan`.
    */
-  get text(): Uint8Array {
-    return this.#text;
+  get text(): Buffer {
+    return this.#textSource.subarray(this.#textStart, this.#textEnd);
+  }
+
+  /** The length of `text`. */
+  get textLength(): number {
+    return this.#textEnd - this.#textStart;
   }
 
   /** Where the last scan stopped: the first byte that has not been consumed. */
   position = 0;
 
   /** Scans `bytes` from `from` for the next token; `Token.none` when the chunk ends before one does. */
-  scan(bytes: Uint8Array, from: number): Token {
+  scan(bytes: Buffer, from: number): Token {
     let state = this.#state;
     let start = from;
     let at = from;
@@ -69,27 +76,33 @@ export class Lexer {
   }
 
   /** Where the scan of a token from `start` must end, exclusive: the byte with which it would be too large. */
-  #scanEnd(bytes: Uint8Array, start: number): number {
+  #scanEnd(bytes: Buffer, start: number): number {
     return Math.min(bytes.length, start + TOKEN_BYTES_MAX + 1 - this.#earlierLength);
   }
 
-  #found(token: Token, bytes: Uint8Array, start: number, end: number): Token {
+  #found(token: Token, bytes: Buffer, start: number, end: number): Token {
     this.position = end;
     if (this.#earlierLength === 0) {
-      this.#text = bytes.subarray(start, end);
+      this.#setText(bytes, start, end);
     } else {
       this.#keep(bytes, start, end);
-      this.#text = this.#earlier.subarray(0, this.#earlierLength);
+      this.#setText(this.#earlier, 0, this.#earlierLength);
       this.#forget();
     }
     return token;
   }
 
-  #keep(bytes: Uint8Array, start: number, end: number): void {
+  #setText(source: Buffer, start: number, end: number): void {
+    this.#textSource = source;
+    this.#textStart = start;
+    this.#textEnd = end;
+  }
+
+  #keep(bytes: Buffer, start: number, end: number): void {
     if (start === end) return;
     const length = this.#earlierLength + end - start;
     if (length > this.#earlier.length) {
-      const larger = new Uint8Array(Math.max(length * 2, 256));
+      const larger = Buffer.allocUnsafe(Math.max(length * 2, 256));
       larger.set(this.#earlier.subarray(0, this.#earlierLength));
       this.#earlier = larger;
     }
@@ -99,7 +112,7 @@ export class Lexer {
 
   #forget(): void {
     this.#earlierLength = 0;
-    // The store of a large token is not kept for the small ones that follow; the view in #text holds it meanwhile.
+    // The store of a large token is not kept for the small ones that follow; the text refers to it meanwhile.
     if (this.#earlier.length > 65536) this.#earlier = NOTHING;
   }
 }

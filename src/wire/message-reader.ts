@@ -1,3 +1,4 @@
+import { FastParser } from './fast-parser.ts';
 import { Lexer } from './lexer.ts';
 import { Token } from './lexer-table.ts';
 import { NESTING_MAX, TOKEN_BYTES_MAX, TOKEN_COUNT_MAX } from './limits.ts';
@@ -26,8 +27,9 @@ export class MessageReader {
   readonly #sink: MessageSink;
   readonly #lexer = new Lexer();
   readonly #parser = new Parser();
+  readonly #fast = new FastParser();
   /** Not yet read; of the first one, only what is behind `#position`. */
-  #chunks: Uint8Array[] = [];
+  #chunks: Buffer[] = [];
   #position = 0;
   #paused = false;
   #reading = false;
@@ -57,7 +59,7 @@ export class MessageReader {
    */
   push(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#chunks.push(bytes);
+    this.#chunks.push(Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
     this.#read();
   }
 
@@ -86,26 +88,41 @@ export class MessageReader {
     if (this.#reading) return;
     this.#reading = true;
     try {
-      while (!this.#paused && this.#chunks.length > 0) this.#readToken();
+      while (!this.#paused && this.#chunks.length > 0) {
+        const chunk = this.#chunks[0]!;
+        if (!this.#readWhole(chunk)) this.#readToken(chunk);
+      }
     } finally {
       this.#reading = false;
     }
   }
 
-  #readToken(): void {
-    const chunk = this.#chunks[0]!;
-    const token = this.#lexer.scan(chunk, this.#position);
-    this.#position = this.#lexer.position;
-    if (this.#position === chunk.length) {
-      this.#chunks.shift();
-      this.#position = 0;
-    }
-    if (token !== Token.none) this.#take(token, this.#lexer.text);
+  /** Takes the shortcut if a message starts here; false when it was not taken and nothing has changed. */
+  #readWhole(chunk: Buffer): boolean {
+    if (this.#tokens > 0 || !this.#lexer.idle) return false;
+    const value = this.#fast.parse(chunk, this.#position);
+    if (value === undefined) return false;
+    this.#advance(chunk, this.#fast.position);
+    this.#sink.value(value);
+    return true;
   }
 
-  #take(token: Token, text: Uint8Array): void {
+  #advance(chunk: Buffer, position: number): void {
+    this.#position = position;
+    if (position < chunk.length) return;
+    this.#chunks.shift();
+    this.#position = 0;
+  }
+
+  #readToken(chunk: Buffer): void {
+    const token = this.#lexer.scan(chunk, this.#position);
+    this.#advance(chunk, this.#lexer.position);
+    if (token !== Token.none) this.#take(token);
+  }
+
+  #take(token: Token): void {
     if (token === Token.error) {
-      this.#refuse(`${PREFIX}stray '${displayText(text)}'`);
+      this.#refuse(`${PREFIX}stray '${displayText(this.#lexer.text)}'`);
       return;
     }
     if (token === Token.openBrace) this.#braces++;
@@ -113,7 +130,7 @@ export class MessageReader {
     else if (token === Token.openBracket) this.#brackets++;
     else if (token === Token.closeBracket) this.#brackets--;
 
-    if (token === Token.oversize || this.#tokenBytes + text.length + 1 > TOKEN_BYTES_MAX) {
+    if (token === Token.oversize || this.#tokenBytes + this.#lexer.textLength + 1 > TOKEN_BYTES_MAX) {
       this.#refuse('JSON token size limit exceeded');
     } else if (this.#tokens + 1 > TOKEN_COUNT_MAX) {
       this.#refuse('JSON token count limit exceeded');
@@ -121,8 +138,8 @@ export class MessageReader {
       this.#refuse('JSON nesting depth limit exceeded');
     } else {
       this.#tokens++;
-      this.#tokenBytes += text.length;
-      this.#parser.token(token, text);
+      this.#tokenBytes += this.#lexer.textLength;
+      this.#parser.token(token, this.#lexer);
       const isOpen = this.#braces >= 0 && this.#brackets >= 0 && this.#braces + this.#brackets > 0;
       if (!isOpen) this.#complete();
     }

@@ -10,6 +10,11 @@ const SENTENCE_BYTES_MAX = 1023;
 /** What a container waits for. */
 type Expectation = 'first' | 'key' | 'colon' | 'value' | 'separator';
 
+/** Where the bytes of a token are, for those tokens of which they matter. */
+export interface TokenText {
+  readonly text: Buffer;
+}
+
 interface ObjectFrame {
   readonly kind: 'object';
   readonly members: WireObject;
@@ -44,12 +49,12 @@ export class Parser {
     return this.#error === undefined ? this.#value : undefined;
   }
 
-  /** Takes the next token; `text` is used during the call only. */
-  token(token: Token, text: Uint8Array): void {
+  /** Takes the next token; `source.text` is asked for during the call only. */
+  token(token: Token, source: TokenText): void {
     if (this.#error !== undefined) return;
     const frame = this.#stack.at(-1);
     if (frame === undefined) {
-      this.#startValue(token, text);
+      this.#startValue(token, source);
     } else if (frame.expect === 'colon') {
       if (token === Token.colon) frame.expect = 'value';
       else this.#fail('missing : in object pair');
@@ -60,7 +65,7 @@ export class Parser {
     } else if (frame.expect === 'first' && isCloserOf(frame, token)) {
       this.#close(frame);
     } else {
-      this.#startValue(token, text);
+      this.#startValue(token, source);
     }
   }
 
@@ -71,7 +76,7 @@ export class Parser {
     this.#error = undefined;
   }
 
-  #startValue(token: Token, text: Uint8Array): void {
+  #startValue(token: Token, source: TokenText): void {
     switch (token) {
       case Token.openBrace:
         this.#stack.push({ kind: 'object', members: {}, expect: 'first', key: '', names: [] });
@@ -80,23 +85,23 @@ export class Parser {
         this.#stack.push({ kind: 'array', items: [], expect: 'first' });
         return;
       case Token.string:
-        this.#string(text);
+        this.#string(source.text);
         return;
       case Token.integer:
-        this.#finishValue(parseInteger(asciiText(text)));
+        this.#finishValue(parseInteger(source.text.toString('latin1')));
         return;
       case Token.float:
-        this.#finishValue(parseFloatToken(asciiText(text)));
+        this.#finishValue(parseFloatToken(source.text.toString('latin1')));
         return;
       case Token.keyword:
-        this.#keyword(asciiText(text));
+        this.#keyword(source.text.toString('latin1'));
         return;
       default:
         this.#fail('expecting value');
     }
   }
 
-  #string(text: Uint8Array): void {
+  #string(text: Buffer): void {
     let value: string;
     try {
       value = parseString(text);
@@ -171,8 +176,4 @@ function setMember(members: WireObject, name: string, value: WireValue): void {
     return;
   }
   Object.defineProperty(members, name, { value, writable: true, enumerable: true, configurable: true });
-}
-
-function asciiText(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }

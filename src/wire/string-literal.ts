@@ -14,9 +14,8 @@ const simpleEscapes = new Map<number, string>(
   ),
 );
 
-/** The text of a string token, which comes with its quotes. Throws `StringError` at the first thing that is wrong. */
-export function parseString(token: Uint8Array): string {
-  const bytes = Buffer.from(token.buffer, token.byteOffset, token.length);
+/** The text of a string token, whose bytes come with the quotes. Throws `StringError` at the first thing that is wrong. */
+export function parseString(bytes: Buffer): string {
   const end = bytes.length - 1;
   let text = '';
   let copied = 1;
