@@ -88,11 +88,10 @@ export class Outbox {
   /** Sends an event, or queues it, or counts it as lost. */
   event(event: EventMessage): void {
     if (this.#closed) return;
-    if (this.#queue.empty && this.#transport.unsent + this.#text.length <= this.#limits.directEvents) {
-      this.#append(event.line(this.#pretty));
-    } else {
-      this.#queue.offer(event);
-    }
+    // What is collected may only be waiting for the end of the turn; a client that reads takes it at once.
+    if (this.#queue.empty && !this.#takesEvents) this.flush();
+    if (this.#queue.empty && this.#takesEvents) this.#append(event.line(this.#pretty));
+    else this.#queue.offer(event);
   }
 
   /** From here to `uncork` output is collected rather than sent at the end of the turn. */
@@ -118,8 +117,9 @@ export class Outbox {
   /** The client has read something: sends more of what waits. */
   drained(): void {
     if (this.#closed) return;
-    while (!this.#queue.empty && this.#transport.unsent + this.#text.length <= this.#limits.directEvents) {
+    while (!this.#queue.empty && this.#takesEvents) {
       this.#append(this.#queue.take() ?? '');
+      if (!this.#takesEvents) this.flush();
     }
     this.flush();
     this.#measure();
@@ -140,6 +140,10 @@ export class Outbox {
     this.#congested = false;
     this.#text = '';
     this.#queue.clear();
+  }
+
+  get #takesEvents(): boolean {
+    return this.#transport.unsent + this.#text.length <= this.#limits.directEvents;
   }
 
   #append(line: string): void {
