@@ -13,7 +13,7 @@ import type { CommandMap, CommandName } from '../../src/generated/types.ts';
 import { CommandFailed, ConnectionError, ProtocolError, TimeoutError } from './errors.ts';
 import { EventStream, type QmpEvent } from './event-stream.ts';
 import { DressIntegers, stringifyExact, undress } from './exact-integers.ts';
-import { wideArguments, wideIntegers } from './wide-integers.ts';
+import { widenEvent, widenReturn } from './wide-integers.ts';
 
 export interface Greeting {
   readonly QMP: {
@@ -107,14 +107,14 @@ export class QmpClient {
   ): Promise<CommandMap[Name]['returns']> {
     const id = ++this.#lastId;
     const request: Record<string, unknown> = { [options.outOfBand === true ? 'exec-oob' : 'execute']: command };
-    if (args !== undefined && Object.keys(args).length > 0) request['arguments'] = wideArguments(args);
+    if (args !== undefined && Object.keys(args).length > 0) request['arguments'] = args;
     request['id'] = id;
     const reply = await this.#answer(command, options.timeout ?? this.#timeout, (pending) => {
       this.#pending.set(id, pending);
       this.sendText(stringifyExact(request));
     }).finally(() => this.#pending.delete(id));
     if (reply.error !== undefined) throw new CommandFailed(command, reply.error.class, reply.error.desc);
-    return wideIntegers(command, reply.return) as CommandMap[Name]['returns'];
+    return widenReturn(command, reply.return) as CommandMap[Name]['returns'];
   }
 
   /** Sends text as it is, with a line end: for what the typed calls cannot say. */
@@ -164,7 +164,9 @@ export class QmpClient {
       this.#greeting = message as Greeting;
       this.#onGreeting?.settle({});
     } else if ('event' in message) {
-      this.events.push({ data: {}, ...message } as QmpEvent);
+      const event = { data: {}, ...message } as QmpEvent;
+      widenEvent(event.event, event.data);
+      this.events.push(event);
     } else {
       const reply = message as Reply;
       const pending = typeof reply.id === 'number' ? this.#pending.get(reply.id) : undefined;

@@ -4,6 +4,7 @@
  * the peer's that happens to begin with the mark is escaped the same way, so that nothing is ever mistaken.
  */
 import { Transform, type TransformCallback } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 
 /** U+E000, a private-use character: QMP output is ASCII, so it can only come from an escape, and those we mark too. */
 const mark = '\ue000';
@@ -20,21 +21,22 @@ function dress(text: string): string {
 
 /** Dresses whole lines; an unfinished line waits for its end. */
 export class DressIntegers extends Transform {
+  readonly #decoder = new StringDecoder('utf8');
   #rest = '';
 
   constructor() {
-    super({ decodeStrings: false, encoding: 'utf8' });
+    super({ encoding: 'utf8' });
   }
 
-  override _transform(chunk: string | Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    const text = this.#rest + (typeof chunk === 'string' ? chunk : chunk.toString('latin1'));
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    const text = this.#rest + this.#decoder.write(chunk);
     const end = text.lastIndexOf('\n') + 1;
     this.#rest = text.slice(end);
     done(null, end > 0 ? dress(text.slice(0, end)) : undefined);
   }
 
   override _flush(done: TransformCallback): void {
-    done(null, dress(this.#rest));
+    done(null, dress(this.#rest + this.#decoder.end()));
   }
 }
 
