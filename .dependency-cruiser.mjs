@@ -1,5 +1,9 @@
 // The layers of ARCHITECTURE.md: a room of src/ may import itself and only the rooms named behind it.
 const rooms = {
+  daemon: [
+    'monitor', 'machine', 'devices', 'guest', 'vfio', 'vhost', 'host', 'iommu', 'pci', 'qom', 'memory', 'trace', 'qmp',
+    'qtest', 'options', 'generated', 'core',
+  ],
   options: ['generated', 'core'],
   monitor: [
     'machine', 'devices', 'guest', 'vfio', 'vhost', 'host', 'iommu', 'pci', 'qom', 'memory', 'trace', 'qmp', 'options',

@@ -1,0 +1,23 @@
+import { CommandError } from '../core/errors.ts';
+import type { Options } from '../options/options.ts';
+
+/**
+ * Options that are understood, so that a harness's command line parses, but that this version cannot honour. They are
+ * refused by name: an option that is silently ignored would make a run mean something else than was asked for.
+ */
+export function refuseUnserved(options: Options): void {
+  const unserved: [boolean, string][] = [
+    [options.qtest !== null, '-qtest'],
+    [options.qtestLog !== null && options.qtestLog !== '/dev/null', '-qtest-log'],
+    [options.traces.length > 0, '-trace'],
+    [options.logFile !== null, '-D'],
+    [options.logItems !== null, '-d'],
+    [options.bios !== null, '-bios'],
+    [options.preconfig, '--preconfig'],
+    [options.globals.length > 0, '-global'],
+    [options.readlineMonitors.length > 0, '-monitor'],
+  ];
+  for (const [given, name] of unserved) {
+    if (given) throw new CommandError(`${name}: this version of viommud does not serve that option; leave it out`);
+  }
+}

@@ -1,0 +1,44 @@
+import { CommandError } from '../core/errors.ts';
+import type { Endpoint as OptionEndpoint, Options } from '../options/options.ts';
+import type { Endpoint } from '../qmp/endpoint.ts';
+import type { Listener } from '../qmp/listener.ts';
+import type { QmpServer } from '../qmp/server.ts';
+
+/** A monitor as the command line names it. */
+export type MonitorOption = Options['monitors'][number];
+
+function endpointOf(endpoint: OptionEndpoint & { kind: 'unix' | 'tcp' }): Endpoint {
+  if (endpoint.kind === 'unix') return { kind: 'unix', path: endpoint.path };
+  return { kind: 'tcp', host: endpoint.host, port: Number(endpoint.port) };
+}
+
+/** What a monitor needs before the machine may run: the arrival of its first client, where it was asked to wait. */
+export interface Opened {
+  readonly listener: Listener | null;
+  readonly waitForClient: boolean;
+}
+
+/** Opens one monitor: listens, connects, or takes the standard streams. @throws CommandError naming the option */
+export async function openMonitor(server: QmpServer, monitor: MonitorOption): Promise<Opened> {
+  const { endpoint, pretty } = monitor;
+  try {
+    switch (endpoint.kind) {
+      case 'null':
+        return { listener: null, waitForClient: false };
+      case 'stdio':
+        server.serveStandardStreams({ pretty });
+        return { listener: null, waitForClient: false };
+      default:
+        if (endpoint.server) {
+          const listener = await server.listen(endpointOf(endpoint), { pretty });
+          return { listener, waitForClient: endpoint.wait };
+        }
+        await server.connect(endpointOf(endpoint), { pretty });
+        return { listener: null, waitForClient: false };
+    }
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const hint = 'hint' in error && typeof error.hint === 'string' ? `\n${error.hint}` : '';
+    throw new CommandError(`${monitor.option}: ${error.message}${hint}`);
+  }
+}

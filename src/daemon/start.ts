@@ -1,0 +1,104 @@
+import { createMachine, type MachineConfig } from '../machine/create.ts';
+import type { Machine } from '../machine/machine.ts';
+import { forwardEvents } from '../monitor/events.ts';
+import { createHandlers } from '../monitor/handlers.ts';
+import type { Identity } from '../monitor/identity.ts';
+import type { Options } from '../options/options.ts';
+import { protocolSchema } from '../qmp/protocol-schema.ts';
+import { QmpServer } from '../qmp/server.ts';
+import { banner } from './banner.ts';
+import { tellReady } from './daemonize.ts';
+import { writePidFile } from './pid-file.ts';
+import { refuseUnserved } from './refusals.ts';
+import { defaultSocketPath } from './runtime-directory.ts';
+import { type MonitorOption, openMonitor } from './sockets.ts';
+
+/** The QEMU release whose monitor surface is spoken. */
+const QEMU_VERSION = { micro: 22, minor: 2, major: 7 } as const;
+
+function machineConfig(options: Options): MachineConfig {
+  return {
+    ...(options.machine.type === null ? {} : { type: options.machine.type }),
+    ...(options.memory === null ? {} : { memory: options.memory }),
+    properties: options.machine.values,
+    noDefaults: options.noDefaults,
+    startPaused: options.startPaused,
+    noShutdown: options.noShutdown,
+    noReboot: options.noReboot,
+    devices: options.devices,
+    objects: options.objects,
+  };
+}
+
+function now(): { seconds: number; microseconds: number } {
+  const microseconds = Math.round((performance.timeOrigin + performance.now()) * 1000);
+  return { seconds: Math.floor(microseconds / 1_000_000), microseconds: microseconds % 1_000_000 };
+}
+
+/** The exit status of a daemon that was asked to end, by `quit` or a signal. */
+const SUCCESS = 0;
+
+/**
+ * Builds the machine, opens the monitors and serves until the machine exits.
+ * @returns the exit status
+ * @throws CommandError where an option cannot be honoured; nothing is left behind then
+ */
+export async function runDaemon(options: Options, version: string): Promise<number> {
+  refuseUnserved(options);
+  const identity: Identity = {
+    version: { qemu: QEMU_VERSION, package: `viommud-${version}` },
+    ...(options.name === null ? {} : { name: options.name }),
+    uuid: options.uuid ?? '00000000-0000-0000-0000-000000000000',
+  };
+  const machine = createMachine({ ...machineConfig(options), startPaused: true });
+  const server = new QmpServer({
+    handlers: createHandlers(machine, identity),
+    schema: protocolSchema,
+    version: identity.version,
+    now,
+    onInternalError: (error, where) => console.error(`viommud: internal error in ${where}:`, error),
+  });
+  forwardEvents(machine, server);
+
+  const exited = new Promise<void>((resolve) => machine.onExit(() => resolve()));
+  machine.onExit(() => server.stopDispatch());
+  endOnSignals(machine);
+  try {
+    await openMonitors(server, options, machine, version);
+    if (options.pidFile !== null) writePidFile(options.pidFile);
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  tellReady();
+  // The machine is built paused, so that nothing runs before the clients that were waited for have come.
+  if (!options.startPaused) machine.operations.run(() => machine.cont());
+  await exited;
+  await server.close();
+  return SUCCESS;
+}
+
+async function openMonitors(server: QmpServer, options: Options, machine: Machine, version: string): Promise<void> {
+  let monitors: readonly MonitorOption[] = options.monitors;
+  if (monitors.length === 0) {
+    const path = defaultSocketPath(process.env);
+    const endpoint = { kind: 'unix', path, abstract: false, server: true, wait: false, reconnect: 0 } as const;
+    monitors = [{ endpoint, pretty: false, option: `-qmp unix:${path}`, chardev: null }];
+    await openMonitor(server, monitors[0]!);
+    console.log(banner(machine, path, version));
+    return;
+  }
+  const opened = [];
+  for (const monitor of monitors) opened.push(await openMonitor(server, monitor));
+  for (const { listener, waitForClient } of opened) {
+    if (listener === null || !waitForClient) continue;
+    process.stderr.write(`QEMU waiting for connection on: ${listener.filename}\n`);
+    await listener.firstClient;
+  }
+}
+
+function endOnSignals(machine: Machine): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => machine.operations.run(() => machine.shutdown('host-signal')));
+  }
+}

@@ -1,0 +1,52 @@
+import { hex, isAligned, isPowerOfTwo, PAGE_SIZE } from '../core/address.ts';
+import { CommandError } from '../core/errors.ts';
+import type { FlushIotlbArguments, IommuFlushPasidCacheArguments } from '../generated/types.ts';
+import type { IotlbFlush, PasidCacheFlush } from '../memory/iommu-object.ts';
+
+/** Refuses a command whose granularity needs an argument that was not given. @throws CommandError as for a missing one */
+function require<Name extends string>(args: Readonly<Partial<Record<Name, unknown>>>, name: Name): void {
+  if (args[name] === undefined) throw new CommandError(`Parameter '${name}' is missing`);
+}
+
+/** @throws CommandError unless the range is a power of two of at least a page, aligned to its size */
+function checkRange(address: bigint, size: bigint): void {
+  if (size < PAGE_SIZE || !isPowerOfTwo(size)) {
+    throw new CommandError(`Parameter 'size' is ${size}; a flush covers a power of two of at least ${PAGE_SIZE} bytes`);
+  }
+  if (!isAligned(address, size)) {
+    throw new CommandError(
+      `Parameter 'address' ${hex(address)} is not a multiple of the size of the flush, ${hex(size)}`,
+    );
+  }
+}
+
+/** The tags that a scope names; what was not given is absent. */
+function tags(args: { 'domain-id'?: number | undefined; pasid?: number | undefined }): {
+  domainId?: number;
+  pasid?: number;
+} {
+  return {
+    ...(args['domain-id'] === undefined ? {} : { domainId: args['domain-id'] }),
+    ...(args.pasid === undefined ? {} : { pasid: args.pasid }),
+  };
+}
+
+/** The scope of an IOTLB flush from its arguments. @throws CommandError */
+export function iotlbFlush(args: FlushIotlbArguments): IotlbFlush {
+  const { granularity, address, size } = args;
+  if (granularity === 'domain') require(args, 'domain-id');
+  if (granularity === 'pasid' || granularity === 'page') require(args, 'pasid');
+  const scope = { granularity, leafOnly: args['leaf-only'] ?? false, ...tags(args) };
+  if (granularity !== 'page') return scope;
+  require(args, 'address');
+  require(args, 'size');
+  checkRange(address!, size!);
+  return { ...scope, address: address!, size: size! };
+}
+
+/** The scope of a PASID-cache flush from its arguments. @throws CommandError */
+export function pasidCacheFlush(args: IommuFlushPasidCacheArguments): PasidCacheFlush {
+  if (args.granularity === 'domain') require(args, 'domain-id');
+  if (args.granularity === 'pasid') require(args, 'pasid');
+  return { granularity: args.granularity, ...tags(args) };
+}

@@ -1,0 +1,53 @@
+import { CommandError } from '../core/errors.ts';
+import { VfioPciDevice } from '../devices/vfio-pci.ts';
+import type { IotlbEntry, QueryIotlbArguments, QueryIotlbReturn } from '../generated/types.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { HandlersOf } from './handlers-of.ts';
+
+const defaultLimit = 1000;
+
+const order = (a: IotlbEntry, b: IotlbEntry): number => {
+  if (a.iova !== b.iova) return a.iova < b.iova ? -1 : 1;
+  return a['domain-id'] - b['domain-id'] || (a.pasid ?? -1) - (b.pasid ?? -1);
+};
+
+/**
+ * One part of a listing: from `start` on, `limit` entries, and then as many more as share the last one's address, so
+ * that the address to go on from leaves nothing out.
+ */
+function page(entries: readonly IotlbEntry[], args: QueryIotlbArguments): QueryIotlbReturn {
+  const { start = 0n, limit = defaultLimit } = args;
+  if (limit < 1) throw new CommandError(`Parameter 'limit' is ${limit}; at least 1 entry is wanted`);
+  const wanted = entries.filter(({ iova }) => iova >= start).toSorted(order);
+  let count = Math.min(limit, wanted.length);
+  while (count < wanted.length && wanted[count]!.iova === wanted[count - 1]!.iova) count += 1;
+  return { entries: wanted.slice(0, count), next: wanted[count]?.iova };
+}
+
+/** What an address becomes, and what the caches hold. */
+export function translationHandlers(
+  machine: Machine,
+): HandlersOf<'iommu-translate' | 'query-iommus' | 'query-iotlb'> {
+  return {
+    'query-iommus': () => ({ iommus: machine.units.map((unit) => unit.describe()) }),
+    'query-iotlb': (args) => {
+      const device = args.device === undefined ? undefined : machine.findDevice(args.device);
+      // The vIOMMUs cache nothing while their translation is off, and it cannot be switched on without registers.
+      const entries = args.side === 'host' ? machine.host.iotlbEntries(device?.label) : [];
+      return page(entries, args);
+    },
+    'iommu-translate': (args) => {
+      const device = machine.findDevice(args.device);
+      const { address, access = 'read', pasid } = args;
+      if (args.via === 'host') {
+        if (!(device instanceof VfioPciDevice)) {
+          throw new CommandError(`Device '${device.label}' is emulated: no host IOMMU translates its DMA; use via viommu`);
+        }
+        return device.hostFunction.translate(address, access, pasid);
+      }
+      const unit = machine.unitOf(device);
+      if (unit === null) throw new CommandError(`Device '${device.label}' is behind no vIOMMU; nothing is translated`);
+      return unit.translate(device.bus, device.devfn, { address, access, ...(pasid === undefined ? {} : { pasid }) });
+    },
+  };
+}
