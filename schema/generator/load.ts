@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
+import type { ErrorObject } from 'ajv/dist/2020.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Example, Setup, Source, SourceModule } from './source.ts';
 import { SchemaError } from './source.ts';
@@ -19,7 +19,9 @@ export function load(folder: string = schemaFolder): Source {
   const valid = ajv.compile(meta);
   const { modules: names } = readJson(folder, 'modules.json') as { modules: string[] };
   const modules = names.map((name) => {
-    const module = check<SourceModule>(valid, `${name}.json`, readJson(folder, `${name}.json`));
+    const value = readJson(folder, `${name}.json`);
+    if (!valid(value)) throw invalid(`${name}.json`, valid.errors ?? []);
+    const module = value as SourceModule;
     if (module.module !== name) throw new SchemaError(`${name}.json`, 'module', `must be '${name}'`);
     return module;
   });
@@ -40,15 +42,14 @@ function readJson(folder: string, file: string): unknown {
   }
 }
 
-function check<T>(valid: ValidateFunction, file: string, value: unknown): T {
-  if (valid(value)) return value as T;
+function invalid(file: string, all: readonly ErrorObject[]): SchemaError {
   // Errors that only say that a branch of the meta schema failed repeat what the branch itself says.
-  const errors = (valid.errors ?? []).filter((error) => error.keyword !== 'if');
+  const errors = all.filter((error) => error.keyword !== 'if');
   // The deepest place is the most exact.
   const depth = (error: ErrorObject): number => error.instancePath.split('/').length;
   const first = [...errors].sort((a, b) => depth(b) - depth(a))[0];
   const place = (first?.instancePath ?? '').slice(1).replaceAll('~1', '/').replaceAll('~0', '~');
-  throw new SchemaError(file, place, first === undefined ? 'is not valid' : problem(first));
+  return new SchemaError(file, place, first === undefined ? 'is not valid' : problem(first));
 }
 
 function problem(error: ErrorObject): string {

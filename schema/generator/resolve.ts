@@ -228,9 +228,8 @@ class Resolver {
 
   #type(module: SourceModule, source: SourceType, place: string): TypeShape {
     if (source.$ref !== undefined) return this.#reference(module, source.$ref, place);
-    if (source.enum !== undefined || source.type === 'object' || source.oneOf !== undefined) {
-      throw this.#error(module, place, 'an object, enum, union or alternate must be a named type: move it to types');
-    }
+    const unnamed = 'an object, enum, union or alternate must be a named type: move it to types';
+    if (source.enum !== undefined || source.oneOf !== undefined) throw this.#error(module, place, unnamed);
     switch (source.type) {
       case 'string':
         return source.pattern === undefined ? { kind: 'string' } : { kind: 'string', pattern: source.pattern };
@@ -247,6 +246,8 @@ class Resolver {
       case 'array':
         if (source.items === undefined) throw this.#error(module, place, 'an array needs items');
         return { kind: 'array', items: this.#type(module, source.items, `${place}/items`) };
+      case 'object':
+        throw this.#error(module, place, unnamed);
       case undefined:
         throw this.#error(module, place, 'has no type');
     }

@@ -1,0 +1,121 @@
+/**
+ * Which of several unexpected members QEMU names: it keeps the members that it has not visited yet in a hash table of
+ * GLib and takes the first one that it finds there. This is that table, as far as it decides the order.
+ */
+
+const encoder = new TextEncoder();
+const UNUSED = 0;
+const REMOVED = 1;
+const SMALLEST_SHIFT = 3;
+
+/** The largest primes below the powers of two from 2^3 on. */
+const moduli = [7, 13, 31, 61, 127, 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521, 131071, 262139, 524287];
+
+/** Bernstein's hash over signed bytes, in 32 bits; 0 and 1 mark slots without a member. */
+function hashOf(name: string): number {
+  let hash = 5381;
+  for (const byte of encoder.encode(name)) hash = (Math.imul(hash, 33) + ((byte << 24) >> 24)) >>> 0;
+  return Math.max(hash, 2);
+}
+
+class NameTable {
+  #hashes: number[] = new Array<number>(1 << SMALLEST_SHIFT).fill(UNUSED);
+  #names: (string | null)[] = new Array<string | null>(1 << SMALLEST_SHIFT).fill(null);
+  #modulus = 7;
+  #count = 0;
+  #occupied = 0;
+
+  insert(name: string): void {
+    const slot = this.#find(name);
+    const previous = this.#hashes[slot];
+    this.#hashes[slot] = hashOf(name);
+    this.#names[slot] = name;
+    if (previous !== UNUSED && previous !== REMOVED) return;
+    this.#count += 1;
+    if (previous !== UNUSED) return;
+    this.#occupied += 1;
+    this.#resizeIfNeeded();
+  }
+
+  remove(name: string): void {
+    const slot = this.#find(name);
+    if (this.#names[slot] !== name) return;
+    this.#hashes[slot] = REMOVED;
+    this.#names[slot] = null;
+    this.#count -= 1;
+    this.#resizeIfNeeded();
+  }
+
+  first(): string | undefined {
+    return this.#names.find((name) => name !== null) ?? undefined;
+  }
+
+  #home(hash: number): number {
+    return (Math.imul(hash, 11) >>> 0) % this.#modulus;
+  }
+
+  /** The slot that holds `name`, or the one where it would go. */
+  #find(name: string): number {
+    const hash = hashOf(name);
+    const mask = this.#hashes.length - 1;
+    let slot = this.#home(hash);
+    let removed = -1;
+    for (let step = 1; this.#hashes[slot] !== UNUSED; step++) {
+      if (this.#names[slot] === name) return slot;
+      if (this.#hashes[slot] === REMOVED && removed < 0) removed = slot;
+      slot = (slot + step) & mask;
+    }
+    return removed < 0 ? slot : removed;
+  }
+
+  #resizeIfNeeded(): void {
+    const size = this.#hashes.length;
+    const sparse = size > 1 << SMALLEST_SHIFT && size > this.#count * 4;
+    if (sparse || size <= this.#occupied + Math.floor(this.#occupied / 16)) this.#resize();
+  }
+
+  /** Members move in place: each goes to its new home, and whoever sits there is moved next. */
+  #resize(): void {
+    const oldSize = this.#hashes.length;
+    const wanted = Math.floor(this.#count * 1.333);
+    const shift = Math.max(SMALLEST_SHIFT, 32 - Math.clz32(wanted));
+    const size = 1 << shift;
+    this.#modulus = moduli[shift - SMALLEST_SHIFT] ?? size - 1;
+    for (let slot = oldSize; slot < size; slot++) {
+      this.#hashes.push(UNUSED);
+      this.#names.push(null);
+    }
+    const settled = new Set<number>();
+    for (let slot = 0; slot < oldSize; slot++) {
+      let name = this.#names[slot] ?? null;
+      if (name === null) this.#hashes[slot] = UNUSED;
+      if (name === null || settled.has(slot)) continue;
+      this.#hashes[slot] = UNUSED;
+      this.#names[slot] = null;
+      while (name !== null) {
+        let target = this.#home(hashOf(name));
+        for (let step = 1; settled.has(target); step++) target = (target + step) & (size - 1);
+        settled.add(target);
+        const evicted: string | null = this.#names[target] ?? null;
+        this.#hashes[target] = hashOf(name);
+        this.#names[target] = name;
+        name = evicted;
+      }
+    }
+    this.#hashes.length = size;
+    this.#names.length = size;
+    this.#occupied = this.#count;
+  }
+}
+
+/**
+ * The member of `names` that is left over and named first.
+ * @param names all members, in the order in which QEMU's dictionary has them
+ * @param known those that the command takes, in the order of the schema
+ */
+export function firstLeftover(names: readonly string[], known: readonly string[]): string | undefined {
+  const table = new NameTable();
+  for (const name of names) table.insert(name);
+  for (const name of known) table.remove(name);
+  return table.first();
+}
