@@ -1,0 +1,42 @@
+import { str } from '../qom/kinds.ts';
+import { readonlyProperty } from '../qom/property.ts';
+import type { TypeDefinition, TypeRegistry } from '../qom/type-registry.ts';
+import { formatDevfn } from './address.ts';
+import { PciDevice } from './device.ts';
+import { pciProperties } from './properties.ts';
+import { PciRootPort, rootPortProperties } from './root-port.ts';
+
+/** The address in the notation of the command line. */
+const legacyAddress = readonlyProperty('legacy-addr', str, (object) =>
+  object instanceof PciDevice && object.devfn >= 0 ? formatDevfn(object.devfn) : null,
+);
+
+const definitions: readonly TypeDefinition[] = [
+  { name: 'conventional-pci-device', parent: 'interface', abstract: true },
+  { name: 'pci-express-device', parent: 'interface', abstract: true },
+  { name: 'PCI', parent: 'bus' },
+  { name: 'PCIE', parent: 'PCI' },
+  {
+    name: 'pci-device',
+    parent: 'device',
+    abstract: true,
+    busType: 'PCI',
+    properties: [...Object.values(pciProperties), legacyAddress],
+  },
+  { name: 'base-pci-bridge', parent: 'pci-device', abstract: true },
+  { name: 'pcie-port', parent: 'base-pci-bridge', abstract: true },
+  { name: 'pcie-slot', parent: 'pcie-port', abstract: true, interfaces: ['hotplug-handler'] },
+  { name: 'pcie-root-port-base', parent: 'pcie-slot', abstract: true, interfaces: ['pci-express-device'] },
+  {
+    name: 'pcie-root-port',
+    parent: 'pcie-root-port-base',
+    description: 'PCI Express Root Port',
+    properties: Object.values(rootPortProperties),
+    create: (type) => new PciRootPort(type),
+  },
+];
+
+/** Adds the buses, the bases of all PCI devices and the root port. */
+export function registerPciTypes(types: TypeRegistry): void {
+  for (const definition of definitions) types.add(definition);
+}
