@@ -10,6 +10,8 @@ import { transferPiece } from './transfer.ts';
 import type { MemoryRegion } from './region.ts';
 import type { MemoryTopology } from './topology.ts';
 
+const LARGEST_NUMBER = BigInt(Number.MAX_SAFE_INTEGER);
+
 /** What the owner of an address space tells about it. */
 export interface AddressSpaceOperations {
   /** The IOMMU object behind the space, whether or not the space translates at the moment. */
@@ -125,7 +127,7 @@ export class AddressSpace {
 
   /** The RAM range that holds the whole transfer: the usual case, without bigint. */
   #directRange(address: bigint, length: number, write: boolean): FlatRange | null {
-    if (address > BigInt(Number.MAX_SAFE_INTEGER)) return null;
+    if (address > LARGEST_NUMBER) return null;
     const at = Number(address);
     const range = this.flatView.findNumber(at);
     if (range === null || range.region.block === null || (write && range.readonly)) return null;

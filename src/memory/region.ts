@@ -215,9 +215,14 @@ export class MemoryRegion implements Snapshottable<RegionState> {
     });
   }
 
-  /** @throws RangeError unless `size` is 0 to 2^64 */
+  /** @throws RangeError unless `size` is 0 to 2^64, and no more than the RAM block behind the region */
   setSize(size: bigint): void {
     checkSize(this.name, size);
+    if (this.block !== null && size > this.block.size) {
+      throw new RangeError(
+        `Memory region ${this.name} cannot have ${size} bytes; its RAM block has ${this.block.size}`,
+      );
+    }
     if (size === this.#size) return;
     this.#change(() => (this.#size = size));
   }
@@ -273,7 +278,7 @@ export class MemoryRegion implements Snapshottable<RegionState> {
   }
 
   #liesInside(region: MemoryRegion): boolean {
-    return region === this || (this.#parent?.#liesInside(region) ?? false);
+    return region === this || (this.#parent !== null && this.#parent.#liesInside(region));
   }
 
   #insert(child: MemoryRegion): void {
