@@ -200,13 +200,15 @@ export class FastParser {
 
   /** The token that starts at `#at`, by the lexer's own table; `Token.none` when it does not end in time. */
   #scan(): number {
-    let state: number = State.start;
+    const table = transitions;
+    const start = State.start;
+    let state: number = start;
     let at = this.#at;
     while (at < this.#end) {
-      const next = transitions[state * 256 + this.#bytes[at]!]!;
+      const next = table[state * 256 + this.#bytes[at]!]!;
       if ((next & LOOKAHEAD) === 0) at++;
       state = next & ~LOOKAHEAD;
-      if (state < State.start) {
+      if (state < start) {
         this.#at = at;
         return state;
       }

@@ -1,6 +1,11 @@
 import { LOOKAHEAD, State, Token, transitions } from './lexer-table.ts';
 import { TOKEN_BYTES_MAX } from './limits.ts';
 
+// Held here, since the loop over all bytes is where an access through another module would be felt.
+const TARGET = LOOKAHEAD - 1;
+const START = State.start;
+const RECOVERY = State.recovery;
+
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -44,16 +49,17 @@ export class Lexer {
     let at = from;
     // The scan is limited instead of counting every byte: a token that reaches the limit is too large.
     let end = this.#scanEnd(bytes, start);
+    const table = transitions;
     while (at < end) {
-      const next = transitions[state * 256 + bytes[at]!]!;
-      if ((next & LOOKAHEAD) === 0) at++;
-      const target = next & ~LOOKAHEAD;
-      if (target < State.start) {
+      const next = table[state * 256 + bytes[at]!]!;
+      const target = next & TARGET;
+      if (next === target) at++;
+      if (target < START) {
         this.#state = target === Token.error ? State.recovery : State.start;
         return this.#found(target as Token, bytes, start, at);
       }
       state = target;
-      if (state <= State.recovery) {
+      if (state <= RECOVERY) {
         // Whitespace and what recovery skips belong to no token.
         start = at;
         end = this.#scanEnd(bytes, start);
