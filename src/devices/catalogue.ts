@@ -1,0 +1,106 @@
+import { registerPciTypes } from '../pci/types.ts';
+import type { TypeDefinition, TypeRegistry } from '../qom/type-registry.ts';
+import type { DeviceContext } from './context.ts';
+import { EduDevice, eduProperties } from './edu.ts';
+import { HostFunctionObject, HostIommuObject, hostFunctionProperties, hostIommuProperties } from './host-objects.ts';
+import { IntelIommuDevice, intelIommuProperties } from './intel-iommu.ts';
+import { MemoryBackendRam, memoryBackendProperties } from './memory-backend-ram.ts';
+import { PciTestdev, pciTestdevProperties } from './pci-testdev.ts';
+import { Q35_FUNCTIONS, Q35FixedFunction } from './q35-functions.ts';
+import { VfioPciDevice, vfioPciProperties } from './vfio-pci.ts';
+import { vfioPciSettings } from './vfio-pci-settings.ts';
+
+/** PCI and PCI Express: a function that can sit on either kind of bus. */
+const EITHER_PCI = ['pci-express-device', 'conventional-pci-device'];
+
+function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
+  return [
+    {
+      name: 'vfio-pci',
+      parent: 'pci-device',
+      interfaces: EITHER_PCI,
+      description: 'VFIO-based PCI device assignment',
+      properties: [...Object.values(vfioPciProperties), ...vfioPciSettings],
+      create: (type) => new VfioPciDevice(type, context),
+    },
+    {
+      name: 'vfio-pci-nohotplug',
+      parent: 'vfio-pci',
+      hotpluggable: false,
+      create: (type) => new VfioPciDevice(type, context),
+    },
+    {
+      name: 'edu',
+      parent: 'pci-device',
+      interfaces: ['conventional-pci-device'],
+      properties: Object.values(eduProperties),
+      create: (type) => new EduDevice(type),
+    },
+    {
+      name: 'pci-testdev',
+      parent: 'pci-device',
+      interfaces: ['conventional-pci-device'],
+      description: 'PCI Test Device',
+      properties: Object.values(pciTestdevProperties),
+      create: (type) => new PciTestdev(type),
+    },
+    ...Q35_FUNCTIONS.map(
+      ({ driver, identity, pluggable }): TypeDefinition => ({
+        name: driver,
+        parent: 'pci-device',
+        interfaces: ['conventional-pci-device'],
+        pluggable,
+        create: (type) => new Q35FixedFunction(type, identity),
+      }),
+    ),
+  ];
+}
+
+function systemTypes(context: DeviceContext): readonly TypeDefinition[] {
+  return [
+    { name: 'x86-iommu', parent: 'sys-bus-device', abstract: true },
+    {
+      name: 'intel-iommu',
+      parent: 'x86-iommu',
+      description: 'Intel IOMMU (VT-d) DMA Remapping device',
+      pluggable: true,
+      hotpluggable: false,
+      properties: intelIommuProperties,
+      create: (type) => new IntelIommuDevice(type, context),
+    },
+  ];
+}
+
+function userTypes(context: DeviceContext): readonly TypeDefinition[] {
+  return [
+    { name: 'memory-backend', parent: 'object', abstract: true, interfaces: ['user-creatable'] },
+    {
+      name: 'memory-backend-ram',
+      parent: 'memory-backend',
+      properties: Object.values(memoryBackendProperties),
+      create: (type) => new MemoryBackendRam(type, context),
+    },
+    {
+      name: 'host-iommu',
+      parent: 'object',
+      interfaces: ['user-creatable'],
+      properties: hostIommuProperties,
+      create: (type) => new HostIommuObject(type, context),
+    },
+    {
+      name: 'host-function',
+      parent: 'object',
+      interfaces: ['user-creatable'],
+      properties: hostFunctionProperties,
+      create: (type) => new HostFunctionObject(type, context),
+    },
+  ];
+}
+
+/** Registers every type of device and object that a user or a machine can create. */
+export function registerDeviceTypes(types: TypeRegistry, context: DeviceContext): void {
+  registerPciTypes(types);
+  for (const definition of [...pciTypes(context), ...systemTypes(context), ...userTypes(context)]) {
+    types.add(definition);
+  }
+}

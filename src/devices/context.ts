@@ -1,0 +1,36 @@
+import type { OperationCounter } from '../core/operation.ts';
+import type { Host } from '../host/host.ts';
+import type { IommuUnit } from '../iommu/unit.ts';
+import type { AddressSpace } from '../memory/address-space.ts';
+import type { MemoryTopology } from '../memory/topology.ts';
+import type { PciBus } from '../pci/bus.ts';
+import type { ModelEvents } from '../trace/model-events.ts';
+import type { Vfio } from '../vfio/vfio.ts';
+
+/** What the machine offers to the devices that it is built from. */
+export interface DeviceContext {
+  readonly operations: OperationCounter;
+  readonly events: ModelEvents;
+  readonly topology: MemoryTopology;
+  /** The system memory's address space. */
+  readonly memory: AddressSpace;
+  readonly host: Host;
+  readonly vfio: Vfio;
+  /** Null where the machine has no PCI. */
+  rootBus(): PciBus | null;
+  /** The vIOMMUs that are realized, in that order. */
+  readonly units: UnitList;
+}
+
+/** The machine's vIOMMUs. */
+export class UnitList {
+  #units: readonly IommuUnit[] = [];
+
+  get all(): readonly IommuUnit[] {
+    return this.#units;
+  }
+
+  add(unit: IommuUnit): void {
+    this.#units = [...this.#units, unit];
+  }
+}

@@ -1,0 +1,70 @@
+import { CommandError } from '../core/errors.ts';
+import { INTEL_IOMMU_PROPERTIES, resolveIntelProperties } from '../iommu/intel/properties.ts';
+import { IntelIommuUnit } from '../iommu/intel/unit.ts';
+import { Device } from '../qom/device.ts';
+import { bool, onOffAuto, type PropertyKind, uint8 } from '../qom/kinds.ts';
+import { deviceProperty, type Property } from '../qom/property.ts';
+import type { QomType } from '../qom/type-registry.ts';
+import type { DeviceContext } from './context.ts';
+
+type Setting = boolean | number | string;
+
+const kinds = { bool, uint8, 'on-off-auto': onOffAuto } as const;
+
+/** A property whose value stays undefined until it is given: the unit tells a default from a wish. */
+function setting(definition: (typeof INTEL_IOMMU_PROPERTIES)[number]): Property<unknown> {
+  const kind: PropertyKind<never> = kinds[definition.kind] as PropertyKind<never>;
+  const shown = definition.default as never;
+  const unset: PropertyKind<Setting | undefined> = {
+    type: kind.type,
+    ...(kind.description !== undefined && { description: kind.description }),
+    showDefault: kind.showDefault,
+    parseText: (text, place) => kind.parseText(text, place),
+    parseJson: (value, place) => kind.parseJson(value, place),
+    encode: (value) => kind.encode((value ?? shown) as never),
+  };
+  return deviceProperty(definition.name, unset, undefined, { description: definition.description });
+}
+
+export const intelIommuProperties: readonly Property<unknown>[] = INTEL_IOMMU_PROPERTIES.map(setting);
+
+/** The VT-d unit as a device: it takes over the address spaces of the root bus and of all buses below. */
+export class IntelIommuDevice extends Device {
+  readonly #context: DeviceContext;
+
+  constructor(type: QomType, context: DeviceContext) {
+    super(type);
+    this.#context = context;
+  }
+
+  protected override onRealize(): void {
+    super.onRealize();
+    const { memory, events, units } = this.#context;
+    const rootBus = this.#context.rootBus();
+    if (rootBus === null) throw new CommandError(`${this.type.name} needs a machine with PCI; choose -M viommu or q35`);
+    if (units.all.length > 0) throw new CommandError('QEMU does not support multiple vIOMMUs for x86 yet.');
+    const unit = new IntelIommuUnit({
+      id: this.id,
+      qomPath: this.path,
+      properties: resolveIntelProperties(this.#given()),
+      systemMemory: memory,
+      events,
+    });
+    units.add(unit);
+    rootBus.iommuOps = unit;
+  }
+
+  /** Every address space of the machine hangs on the unit. @throws CommandError always */
+  protected override onUnrealize(): void {
+    throw new CommandError(`Device '${this.label}' cannot go: the address spaces of all PCI devices hang on it`);
+  }
+
+  #given(): Record<string, Setting> {
+    const given: Record<string, Setting> = {};
+    for (const property of intelIommuProperties) {
+      const value = this.value(property) as Setting | undefined;
+      if (value !== undefined) given[property.name] = value;
+    }
+    return given;
+  }
+}

@@ -1,0 +1,65 @@
+import { CommandError } from '../core/errors.ts';
+import { RamBlock } from '../memory/ram-block.ts';
+import { bool, enumeration, size, uint32 } from '../qom/kinds.ts';
+import { objectProperty } from '../qom/property.ts';
+import type { QomType } from '../qom/type-registry.ts';
+import type { DeviceContext } from './context.ts';
+import { inUse, UserObject } from './user-object.ts';
+
+/** Offsets into RAM are plain numbers, exact below 2^53. */
+const LARGEST = 1n << 53n;
+
+export const memoryBackendProperties = {
+  size: objectProperty('size', size, 0n, { description: 'Size of the memory region (ex: 500M)' }),
+  share: objectProperty('share', bool, false, { description: 'Mark the memory as private to QEMU or shared' }),
+  merge: objectProperty('merge', bool, true, { description: 'Mark memory as mergeable' }),
+  dump: objectProperty('dump', bool, true, { description: "Set to 'off' to exclude from core dump" }),
+  prealloc: objectProperty('prealloc', bool, false, { description: 'Preallocate memory' }),
+  reserve: objectProperty('reserve', bool, true, { description: 'Reserve swap space (or huge pages) if applicable' }),
+  preallocThreads: objectProperty('prealloc-threads', uint32, 1, {
+    description: 'Number of CPU threads to use for prealloc',
+  }),
+  policy: objectProperty(
+    'policy',
+    enumeration('HostMemPolicy', ['default', 'preferred', 'bind', 'interleave']),
+    'default',
+    {
+      description: 'Set the NUMA policy',
+    },
+  ),
+} as const;
+
+/** RAM of a given size. It shows nowhere until something puts it into the guest's memory. */
+export class MemoryBackendRam extends UserObject {
+  readonly required = ['size'];
+  readonly #context: DeviceContext;
+  #block: RamBlock | null = null;
+  /** Something shows the RAM to the guest: the machine itself does with pc.ram. */
+  attached = false;
+
+  constructor(type: QomType, context: DeviceContext) {
+    super(type);
+    this.#context = context;
+  }
+
+  /** @throws Error before the object is complete */
+  get block(): RamBlock {
+    if (this.#block === null) throw new Error(`${this.path} is not complete`);
+    return this.#block;
+  }
+
+  complete(): void {
+    const bytes = this.value(memoryBackendProperties.size);
+    if (bytes === 0n) throw new CommandError("property 'size' of memory-backend-ram doesn't take value '0'");
+    if (bytes > LARGEST) {
+      throw new CommandError(`property 'size' of memory-backend-ram doesn't take value '${bytes}': the limit is 2^53`);
+    }
+    this.#block = new RamBlock(this.name, bytes, this.#context.operations);
+  }
+
+  dispose(): void {
+    if (this.attached) throw inUse(this);
+    if (this.#block !== null) this.#context.host.memory.release(this.#block);
+    this.#block = null;
+  }
+}

@@ -1,0 +1,78 @@
+import { formatBdf } from '../core/bdf.ts';
+import { CommandError } from '../core/errors.ts';
+import type { DmaPath } from '../memory/dma.ts';
+import { PciDevice, type PciIdentity } from '../pci/device.ts';
+import { hostPciAddress, str } from '../qom/kinds.ts';
+import { deviceProperty } from '../qom/property.ts';
+import type { QomType } from '../qom/type-registry.ts';
+import type { VfioDevice } from '../vfio/device.ts';
+import type { HostAddress } from '../vfio/host-address.ts';
+import type { DeviceContext } from './context.ts';
+
+export const vfioPciProperties = {
+  host: deviceProperty('host', hostPciAddress, null),
+  sysfsdev: deviceProperty('sysfsdev', str, null),
+  iommufd: deviceProperty('iommufd', str, null, { description: 'Set host IOMMUFD backend device' }),
+} as const;
+
+/** A function of the modelled host, in the hands of the guest. */
+export class VfioPciDevice extends PciDevice {
+  /** As the host's functions identify themselves: a data streaming accelerator, the usual device with PASIDs. */
+  readonly identity: PciIdentity = {
+    vendor: 0x8086,
+    device: 0x0b25,
+    classCode: 0x0880,
+    bars: [{ index: 0, kind: 'memory', size: 0x1_0000, wide: true }],
+  };
+  readonly #context: DeviceContext;
+  #vfio: VfioDevice | null = null;
+
+  constructor(type: QomType, context: DeviceContext) {
+    super(type);
+    this.#context = context;
+  }
+
+  /** The host's side. @throws Error before the device is realized */
+  get vfio(): VfioDevice {
+    if (this.#vfio === null) throw new Error(`${this.label} is not realized`);
+    return this.#vfio;
+  }
+
+  get dmaPath(): DmaPath {
+    return this.vfio.dmaPath;
+  }
+
+  protected override onRealize(): void {
+    super.onRealize();
+    const address = this.#address();
+    const iommufd = this.value(vfioPciProperties.iommufd);
+    if (iommufd !== null && iommufd !== '') {
+      throw new CommandError(
+        `Property 'vfio-pci.iommufd' cannot take '${iommufd}': host functions are attached with contract pasid-table ` +
+          'only; leave iommufd out',
+      );
+    }
+    this.#vfio = this.#context.vfio.attach({
+      name: this.label,
+      address,
+      bus: this.bus,
+      devfn: this.devfn,
+      contract: 'pasid-table',
+    });
+  }
+
+  protected override onUnrealize(): void {
+    this.#vfio?.release();
+    this.#vfio = null;
+    super.onUnrealize();
+  }
+
+  #address(): HostAddress {
+    const host = this.value(vfioPciProperties.host);
+    const sysfsdev = this.value(vfioPciProperties.sysfsdev);
+    return {
+      ...(host !== null && { host: formatBdf(host) }),
+      ...(sysfsdev !== null && sysfsdev !== '' && { sysfsdev }),
+    };
+  }
+}

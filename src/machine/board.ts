@@ -1,0 +1,60 @@
+import { devfnOf } from '../core/bdf.ts';
+import { Q35_FUNCTIONS } from '../devices/q35-functions.ts';
+import type { AddressSpace } from '../memory/address-space.ts';
+import { formatDevfn } from '../pci/address.ts';
+import { PciBus } from '../pci/bus.ts';
+import { pciProperties } from '../pci/properties.ts';
+import { Device } from '../qom/device.ts';
+import { addDevice } from '../qom/device-add.ts';
+import type { DeviceAddContext } from '../qom/device-add.ts';
+import type { TypeRegistry } from '../qom/type-registry.ts';
+import type { MachineTree } from './tree.ts';
+
+/** The slot of the first built-in root port; the low slots stay free for the user. */
+const FIRST_PORT_SLOT = 0x10;
+/** Chassis numbers that users, who count from 1 (or leave 0), do not take. */
+const FIRST_PORT_CHASSIS = 0xf0;
+
+/** Registers the host bridge of the q35 board. */
+export function registerBoardTypes(types: TypeRegistry): void {
+  types.add({ name: 'pci-host-bridge', parent: 'sys-bus-device', abstract: true });
+  types.add({ name: 'pcie-host-bridge', parent: 'pci-host-bridge', abstract: true });
+  types.add({ name: 'q35-pcihost', parent: 'pcie-host-bridge', create: (type) => new Device(type) });
+}
+
+/** The q35 board: its host bridge with bus pcie.0, and the functions that are always on it. */
+export function buildQ35(types: TypeRegistry, tree: MachineTree, memory: AddressSpace): PciBus {
+  const host = createDevice(types, 'q35-pcihost');
+  tree.machine.addChild('q35', host);
+  const bus = new PciBus(types.require('PCIE'), 'pcie.0', { owner: host, memory });
+  host.realize(tree.systemBus);
+  for (const { driver, slot, function: fn, multifunction, place } of Q35_FUNCTIONS) {
+    const device = createDevice(types, driver);
+    device.assign(pciProperties.addr, devfnOf(slot, fn));
+    device.assign(pciProperties.multifunction, multifunction);
+    (place.parent === 'q35' ? host : tree.unattached).addChild(place.name, device);
+    device.realize(bus);
+  }
+  return bus;
+}
+
+/** Root ports rp0, rp1, … in a slot each. */
+export function addRootPorts(context: DeviceAddContext, count: number): void {
+  for (let port = 0; port < count; port += 1) {
+    const values = {
+      driver: 'pcie-root-port',
+      id: `rp${port}`,
+      bus: 'pcie.0',
+      addr: formatDevfn(devfnOf(FIRST_PORT_SLOT + port, 0)),
+      port: String(FIRST_PORT_SLOT + port),
+      chassis: String(FIRST_PORT_CHASSIS + port),
+    };
+    addDevice(context, values, { hotplug: false });
+  }
+}
+
+function createDevice(types: TypeRegistry, name: string): Device {
+  const device = types.require(name).create();
+  if (!(device instanceof Device)) throw new Error(`Type ${name} makes no device`);
+  return device;
+}

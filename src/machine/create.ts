@@ -1,0 +1,93 @@
+import { CommandError } from '../core/errors.ts';
+import type { HostOptions } from '../host/host.ts';
+import type { DeviceValues } from './hotplug.ts';
+import { Machine } from './machine.ts';
+import { findMachineType, type MachineType } from './types.ts';
+
+/** One -device or -object. */
+export interface Part {
+  /** Texts, or with `typed` values of the wire. */
+  readonly values: DeviceValues;
+  readonly typed?: boolean;
+  /** The option as written, `-device edu,id=x`, which a refusal names. */
+  readonly option?: string;
+}
+
+/** What the command line says about the machine. */
+export interface MachineConfig {
+  /** A machine's name or alias; default `viommu`. */
+  readonly type?: string;
+  /** RAM in bytes; absent: as the machine has it. */
+  readonly memory?: bigint;
+  readonly noDefaults?: boolean;
+  readonly startPaused?: boolean;
+  readonly noShutdown?: boolean;
+  readonly noReboot?: boolean;
+  /** Properties of the machine: unplug-ack, and those that change nothing here. */
+  readonly properties?: DeviceValues;
+  /** `-M viommu,…` as written. */
+  readonly option?: string;
+  readonly devices?: readonly Part[];
+  readonly objects?: readonly Part[];
+  readonly host?: HostOptions;
+}
+
+/** What QEMU prints below a sentence on the command line, and only there. */
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ['No provided host device', 'Use -device vfio-pci,host=DDDD:BB:DD.F or -device vfio-pci,sysfsdev=PATH_TO_DEVICE'],
+  [
+    "Parameter 'id' expects an identifier",
+    "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.",
+  ],
+]);
+
+/**
+ * Builds a machine: its board and RAM, the objects, the vIOMMUs, the other devices.
+ * @throws CommandError for the first part that is refused: `-device edu,nope=1: Property 'edu.nope' not found`, with
+ *   QEMU's hint on a second line where it has one
+ */
+export function createMachine(config: MachineConfig = {}): Machine {
+  const type = findMachineType(config.type ?? 'viommu');
+  const noDefaults = config.noDefaults ?? false;
+  const machine = new Machine({
+    type,
+    memory: type.pci ? (config.memory ?? (noDefaults ? type.memory.noDefaults : type.memory.defaults)) : 0n,
+    startPaused: config.startPaused ?? false,
+    noShutdown: config.noShutdown ?? false,
+    noReboot: config.noReboot ?? false,
+    ...(config.host !== undefined && { host: config.host }),
+  });
+  for (const [name, value] of Object.entries(config.properties ?? {})) {
+    withOption(config.option, () => machine.tree.machine.setText(name, String(value)));
+  }
+  for (const part of config.objects ?? []) {
+    withOption(part.option, () => machine.objectAdd(part.values, { typed: part.typed ?? false }));
+  }
+  for (const part of partsInOrder(machine, type, noDefaults, config.devices ?? [])) {
+    withOption(part.option, () => machine.deviceAdd(part.values, { typed: part.typed ?? false }));
+  }
+  machine.finish();
+  return machine;
+}
+
+/** vIOMMUs come first, wherever they were written: a device finds its address space when it is realized. */
+function partsInOrder(machine: Machine, type: MachineType, noDefaults: boolean, parts: readonly Part[]): Part[] {
+  const isUnit = ({ values }: Part): boolean => {
+    const { driver } = values;
+    return typeof driver === 'string' && machine.types.get(driver)?.isA('x86-iommu') === true;
+  };
+  const units = parts.filter(isUnit);
+  const others = parts.filter((part) => !isUnit(part));
+  if (units.length === 0 && !noDefaults && type.defaultIommu !== null) units.push({ values: type.defaultIommu });
+  return [...units, ...others];
+}
+
+function withOption(option: string | undefined, body: () => void): void {
+  try {
+    body();
+  } catch (error) {
+    if (option === undefined || !(error instanceof CommandError)) throw error;
+    const hint = HINTS.get(error.message);
+    throw new CommandError(`${option}: ${error.message}${hint === undefined ? '' : `\n${hint}`}`, error.errorClass);
+  }
+}

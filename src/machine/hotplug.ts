@@ -1,0 +1,104 @@
+import { CommandError } from '../core/errors.ts';
+import type { PciBus } from '../pci/bus.ts';
+import { firstFreePort } from '../pci/topology.ts';
+import type { Device } from '../qom/device.ts';
+import { addDevice, checkUnplug, type DeviceAddContext, findDevice, removeDevice } from '../qom/device-add.ts';
+import type { TypeRegistry } from '../qom/type-registry.ts';
+import type { AfterReply, MachineEvent } from './machine-events.ts';
+import type { MachineTree } from './tree.ts';
+import type { UnplugAcknowledgement } from './types.ts';
+
+/** The members of device_add: as on the wire, or texts of the command line. */
+export type DeviceValues = Readonly<Record<string, unknown>>;
+
+export interface HotplugParts {
+  readonly types: TypeRegistry;
+  readonly tree: MachineTree;
+  readonly rootBus: PciBus | null;
+  /** A hot-add that names no bus takes the first free root port. */
+  readonly freePorts: boolean;
+  readonly acknowledgement: () => UnplugAcknowledgement;
+  readonly tell: (event: MachineEvent) => void;
+  /** The device is about to go: what it does now has to end. */
+  readonly leaving: (device: Device) => void;
+}
+
+/** Devices coming and going: device_add, device_del, and the unplugs that wait for a guest. */
+export class Hotplug {
+  readonly #parts: HotplugParts;
+  /** Those whose unplug a guest has not acknowledged, in the order of the requests. */
+  #pending: readonly Device[] = [];
+  /** From then on a device comes into a machine that exists. */
+  #ready = false;
+
+  constructor(parts: HotplugParts) {
+    this.#parts = parts;
+  }
+
+  get pending(): readonly Device[] {
+    return this.#pending;
+  }
+
+  /** Where the qom room puts devices. */
+  get context(): DeviceAddContext {
+    const { types, tree } = this.#parts;
+    return {
+      types,
+      systemBus: tree.systemBus,
+      peripheral: tree.peripheral,
+      peripheralAnon: tree.peripheralAnon,
+      defaultBus: (type) => (this.#ready && type.busType === 'PCI' ? this.#freePort() : null),
+    };
+  }
+
+  /** The machine is complete: later devices are hot-plugged. */
+  finish(): void {
+    this.#ready = true;
+  }
+
+  /** @throws CommandError with QEMU's sentences; nothing has changed then */
+  add(values: DeviceValues, typed: boolean): Device {
+    const { id } = values;
+    if (!this.#ready && typeof id === 'string' && this.#parts.tree.peripheral.child(id) !== null) {
+      throw new CommandError(`Duplicate ID '${id}' for device`);
+    }
+    return addDevice(this.context, values, { hotplug: this.#ready, typed });
+  }
+
+  /** @throws CommandError when there is no such device, it cannot go, or it is going already */
+  remove(id: string, afterReply: AfterReply): void {
+    const { tree, acknowledgement } = this.#parts;
+    const device = findDevice(tree.root, tree.peripheral, id);
+    if (this.#pending.includes(device)) throw new CommandError(`Device ${id} is already in the process of unplug`);
+    checkUnplug(device);
+    if (acknowledgement() === 'at-once') this.#take(device, afterReply);
+    else this.#pending = [...this.#pending, device];
+  }
+
+  /** A reset ends what no guest has acknowledged. */
+  completePending(afterReply: AfterReply): void {
+    const pending = this.#pending;
+    this.#pending = [];
+    for (const device of pending) this.#take(device, afterReply);
+  }
+
+  #take(device: Device, afterReply: AfterReply): void {
+    const { id, path } = device;
+    this.#parts.leaving(device);
+    removeDevice(device);
+    const data = { ...(id !== null && { device: id }), path };
+    afterReply(() => this.#parts.tell({ name: 'DEVICE_DELETED', data }));
+  }
+
+  #freePort(): PciBus | null {
+    const { rootBus, freePorts } = this.#parts;
+    if (!freePorts || rootBus === null) return null;
+    const port = firstFreePort(rootBus);
+    if (port === null) {
+      throw new CommandError(
+        'No root port is free for the device: remove one with device_del, or start with more pcie-root-port devices',
+      );
+    }
+    return port;
+  }
+}

@@ -1,0 +1,240 @@
+import { parseBdf } from '../core/bdf.ts';
+import { CommandError } from '../core/errors.ts';
+import { OperationCounter } from '../core/operation.ts';
+import { dmaPathOf } from '../devices/bus-master.ts';
+import { registerDeviceTypes } from '../devices/catalogue.ts';
+import { type DeviceContext, UnitList } from '../devices/context.ts';
+import { addObject, deleteObject } from '../devices/user-object.ts';
+import { Host } from '../host/host.ts';
+import type { HostOptions } from '../host/host.ts';
+import type { IommuUnit } from '../iommu/unit.ts';
+import type { AddressSpace } from '../memory/address-space.ts';
+import { MemoryRegion } from '../memory/region.ts';
+import { MemoryTopology } from '../memory/topology.ts';
+import type { PciBus } from '../pci/bus.ts';
+import { PciDevice } from '../pci/device.ts';
+import { devices as allDevices, findByBdf, numberBuses } from '../pci/topology.ts';
+import type { QomObject } from '../qom/object.ts';
+import { resolvePath } from '../qom/tree.ts';
+import { TypeRegistry } from '../qom/type-registry.ts';
+import { ModelEvents } from '../trace/model-events.ts';
+import { type ContainerInfo, Vfio } from '../vfio/vfio.ts';
+import { addRootPorts, buildQ35, registerBoardTypes } from './board.ts';
+import { DmaTable } from './dma-table.ts';
+import { type DeviceValues, Hotplug } from './hotplug.ts';
+import { type AfterReply, AT_ONCE, type MachineEvent, type ShutdownReason, Subscribers } from './machine-events.ts';
+import { installRam } from './memory-layout.ts';
+import { type NotifierInfo, notifiersOf } from './notifiers.ts';
+import { RunState, type RunStatus } from './run-state.ts';
+import { buildTree, type MachineTree, registerMachineTypes, unplugAck } from './tree.ts';
+import type { MachineType } from './types.ts';
+
+export interface MachineOptions {
+  readonly type: MachineType;
+  /** RAM in bytes. */
+  readonly memory: bigint;
+  readonly startPaused: boolean;
+  readonly noShutdown: boolean;
+  readonly noReboot: boolean;
+  readonly host?: HostOptions;
+}
+
+/**
+ * The whole model: guest memory, buses and devices, vIOMMUs, and the host beneath. Built by `createMachine`. Whoever
+ * calls a method that changes something has opened an operation before (`operations.run`).
+ */
+export class Machine {
+  readonly type: MachineType;
+  readonly operations = new OperationCounter();
+  readonly events = new ModelEvents(this.operations);
+  readonly topology = new MemoryTopology(this.operations);
+  /** What processors see. */
+  readonly memory: AddressSpace;
+  /** RAM in bytes. */
+  readonly memorySize: bigint;
+  readonly types = new TypeRegistry();
+  readonly tree: MachineTree;
+  /** Null for a machine without PCI. */
+  readonly rootBus: PciBus | null;
+  readonly host: Host;
+  readonly vfio: Vfio;
+  readonly dmas: DmaTable;
+  readonly runState: RunState;
+  readonly hotplug: Hotplug;
+  readonly #units = new UnitList();
+  readonly #subscribers = new Subscribers<MachineEvent>();
+
+  /** @throws CommandError when the RAM cannot be had */
+  constructor(options: MachineOptions) {
+    const { type, memory } = options;
+    const { operations, events, topology, types } = this;
+    this.type = type;
+    this.memorySize = memory;
+    const system = MemoryRegion.container(topology, 'system', 1n << 64n);
+    this.memory = topology.createAddressSpace('memory', system);
+    topology.createAddressSpace('I/O', MemoryRegion.container(topology, 'io', 0x1_0000n));
+    this.host = new Host({ operations, events, ...(options.host !== undefined && { options: options.host }) });
+    this.vfio = new Vfio({ host: this.host, memory: this.memory, events });
+    registerDeviceTypes(types, this.#deviceContext());
+    registerBoardTypes(types);
+    registerMachineTypes(types);
+    this.tree = buildTree(types, type);
+    this.rootBus = type.pci ? buildQ35(types, this.tree, this.memory) : null;
+    if (type.pci) installRam({ types, objects: this.tree.objects, topology, system, size: memory });
+    this.dmas = new DmaTable({ operations, events, pathOf: dmaPathOf });
+    const tell = (event: MachineEvent): void => this.#subscribers.tell(event);
+    this.hotplug = new Hotplug({
+      types,
+      tree: this.tree,
+      rootBus: this.rootBus,
+      freePorts: type.rootPorts > 0,
+      acknowledgement: () => (type.pci ? this.tree.machine.value(unplugAck) : null) ?? type.unplugAck,
+      tell,
+      leaving: (device) => {
+        if (device instanceof PciDevice) this.dmas.cancel(`Device '${device.label}' was unplugged`, device);
+      },
+    });
+    addRootPorts(this.hotplug.context, type.rootPorts);
+    this.runState = new RunState({ ...options, tell, resetModel: () => this.#reset() });
+  }
+
+  /** The root of the object tree. */
+  get qom(): QomObject {
+    return this.tree.root;
+  }
+
+  /** The vIOMMUs. */
+  get units(): readonly IommuUnit[] {
+    return this.#units.all;
+  }
+
+  /** Called once, when everything of the start is there: devices that come later are hot-plugged. */
+  finish(): void {
+    this.hotplug.finish();
+    this.#numberBuses();
+  }
+
+  /** QEMU's own events, in QEMU's order; the returned function ends the subscription. */
+  subscribe(subscriber: (event: MachineEvent) => void): () => void {
+    return this.#subscribers.add(subscriber);
+  }
+
+  /** `listener` is called when the process shall end: behind the reply of what asked for it. */
+  onExit(listener: () => void): () => void {
+    return this.runState.onExit(listener);
+  }
+
+  /** All PCI functions, bus by bus (depth first), by slot and function. */
+  devices(): readonly PciDevice[] {
+    return this.rootBus === null ? [] : allDevices(this.rootBus);
+  }
+
+  /** The function that an id, a QOM path or a BDF names. @throws CommandError (DeviceNotFound) */
+  findDevice(text: string): PciDevice {
+    const bdf = parseBdf(text);
+    const found = bdf === null ? this.#byName(text) : this.rootBus === null ? null : findByBdf(this.rootBus, bdf);
+    if (!(found instanceof PciDevice)) throw new CommandError(`Device '${text}' not found`, 'DeviceNotFound');
+    return found;
+  }
+
+  /** The vIOMMU that an id or a QOM path names. @throws CommandError (DeviceNotFound) */
+  findUnit(text: string): IommuUnit {
+    const found = this.units.find((unit) => unit.id === text || unit.qomPath === text);
+    if (found === undefined) throw new CommandError(`Device '${text}' not found`, 'DeviceNotFound');
+    return found;
+  }
+
+  /** The vIOMMU in front of a device; null without one. */
+  unitOf(device: PciDevice): IommuUnit | null {
+    const operations = device.bus.effectiveIommuOps();
+    return this.units.find((unit) => unit === operations) ?? null;
+  }
+
+  /** `device_add` or `-device`. @throws CommandError with QEMU's sentences; nothing has changed then */
+  deviceAdd(values: DeviceValues, options: { readonly typed?: boolean } = {}): void {
+    this.hotplug.add(values, options.typed ?? false);
+  }
+
+  /** `device_del`; DEVICE_DELETED comes behind the reply. @throws CommandError with QEMU's sentences */
+  deviceDelete(id: string, afterReply: AfterReply = AT_ONCE): void {
+    this.hotplug.remove(id, afterReply);
+  }
+
+  /** `object-add` or, with texts, `-object`. @throws CommandError with QEMU's sentences; nothing has changed then */
+  objectAdd(values: DeviceValues, options: { readonly typed?: boolean } = {}): void {
+    addObject(this.types, this.tree.objects, values, options.typed ?? true);
+  }
+
+  /** @throws CommandError when there is no such object, or something uses it */
+  objectDelete(id: string): void {
+    deleteObject(this.tree.objects, id);
+  }
+
+  /** `system_reset`: also the end of unplugs that no guest acknowledged. */
+  reset(afterReply: AfterReply = AT_ONCE): void {
+    if (this.runState.reset(afterReply)) this.hotplug.completePending(afterReply);
+  }
+
+  stop(): void {
+    this.runState.stop();
+  }
+
+  /** @throws CommandError after a shutdown */
+  cont(): void {
+    this.runState.cont();
+  }
+
+  powerdown(): void {
+    this.runState.powerdown();
+  }
+
+  quit(afterReply: AfterReply = AT_ONCE): void {
+    this.runState.exit('host-qmp-quit', afterReply);
+  }
+
+  /** A signal asks for the end. */
+  shutdown(reason: ShutdownReason, afterReply: AfterReply = AT_ONCE): void {
+    this.runState.exit(reason, afterReply);
+  }
+
+  /** What query-status tells. */
+  status(): { status: RunStatus; singlestep: boolean; running: boolean } {
+    return { status: this.runState.status, singlestep: false, running: this.runState.running };
+  }
+
+  /** What query-memory-size-summary tells, in bytes. */
+  memorySummary(): { 'base-memory': bigint; 'plugged-memory': bigint } {
+    return { 'base-memory': this.memorySize, 'plugged-memory': 0n };
+  }
+
+  /** What query-iommu-notifiers tells. */
+  notifiers(): NotifierInfo[] {
+    return this.units.flatMap((unit) => notifiersOf(unit));
+  }
+
+  /** What query-vfio tells. */
+  describeVfio(): ContainerInfo[] {
+    return this.vfio.containers();
+  }
+
+  #byName(text: string): QomObject | null {
+    const { peripheral, root } = this.tree;
+    return peripheral.child(text) ?? resolvePath(root, text, 'pci-device').object;
+  }
+
+  #reset(): void {
+    this.dmas.cancel('The machine was reset');
+    for (const unit of this.units) unit.reset();
+    this.#numberBuses();
+  }
+
+  /** Firmware numbers the buses at each start; without firmware their numbers stay at 0. */
+  #numberBuses(): void {
+    if (this.type.numbersBuses && this.rootBus !== null) numberBuses(this.rootBus);
+  }
+
+  #deviceContext(): DeviceContext {
+    const { operations, events, topology, memory, host, vfio } = this;
+    return { operations, events, topology, memory, host, vfio, rootBus: () => this.rootBus, units: this.#units };
+  }
+}

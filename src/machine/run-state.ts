@@ -1,0 +1,101 @@
+import { CommandError } from '../core/errors.ts';
+import type { Snapshottable } from '../trace/snapshot.ts';
+import { type AfterReply, type MachineEvent, type ShutdownReason, Subscribers } from './machine-events.ts';
+
+export type RunStatus = 'prelaunch' | 'running' | 'paused' | 'shutdown';
+
+export interface RunStateOptions {
+  /** Stay in `prelaunch` until `cont`. */
+  readonly startPaused: boolean;
+  /** A shutdown leaves the process alive, in status `shutdown`. */
+  readonly noShutdown: boolean;
+  /** A reset is a shutdown. */
+  readonly noReboot: boolean;
+  readonly tell: (event: MachineEvent) => void;
+  /** Returns the model to its state at start. */
+  readonly resetModel: () => void;
+}
+
+/** Whether the machine runs, and QEMU's events about it: each is told before the reply of the command that caused it. */
+export class RunState implements Snapshottable<{ status: RunStatus }> {
+  readonly #options: RunStateOptions;
+  readonly #exits = new Subscribers<void>();
+  #status: RunStatus;
+
+  constructor(options: RunStateOptions) {
+    this.#options = options;
+    this.#status = options.startPaused ? 'prelaunch' : 'running';
+  }
+
+  get status(): RunStatus {
+    return this.#status;
+  }
+
+  get running(): boolean {
+    return this.#status === 'running';
+  }
+
+  /** `listener` is called when the process shall end. */
+  onExit(listener: () => void): () => void {
+    return this.#exits.add(listener);
+  }
+
+  /** Nothing happens, and nothing is told, unless the machine runs. */
+  stop(): void {
+    if (!this.running) return;
+    this.#status = 'paused';
+    this.#options.tell({ name: 'STOP' });
+  }
+
+  /** @throws CommandError after a shutdown */
+  cont(): void {
+    if (this.running) return;
+    if (this.#status === 'shutdown') throw new CommandError('Resetting the Virtual Machine is required');
+    this.#status = 'running';
+    this.#options.tell({ name: 'RESUME' });
+  }
+
+  powerdown(): void {
+    this.#options.tell({ name: 'POWERDOWN' });
+  }
+
+  /**
+   * A machine that did not run waits for `cont` again. With `noReboot` the machine is not reset but shut down.
+   * @returns whether it was reset
+   */
+  reset(afterReply: AfterReply): boolean {
+    const reason = 'host-qmp-system-reset';
+    if (this.#options.noReboot) {
+      this.#shutDown(reason, this.#options.noShutdown, afterReply);
+      return false;
+    }
+    this.#options.resetModel();
+    this.#options.tell({ name: 'RESET', data: { guest: false, reason } });
+    if (!this.running) this.#status = 'prelaunch';
+    return true;
+  }
+
+  /** Ends the process, `noShutdown` or not: `quit` and signals do. */
+  exit(reason: ShutdownReason, afterReply: AfterReply): void {
+    this.#shutDown(reason, false, afterReply);
+  }
+
+  save(): { status: RunStatus } {
+    return { status: this.#status };
+  }
+
+  restore(state: { status: RunStatus }): void {
+    this.#status = state.status;
+  }
+
+  #shutDown(reason: ShutdownReason, stayAlive: boolean, afterReply: AfterReply): void {
+    this.#options.tell({ name: 'SHUTDOWN', data: { guest: false, reason } });
+    if (!stayAlive) {
+      afterReply(() => this.#exits.tell());
+      return;
+    }
+    if (!this.running) return;
+    this.#status = 'shutdown';
+    this.#options.tell({ name: 'STOP' });
+  }
+}

@@ -1,0 +1,85 @@
+import { CommandError } from '../core/errors.ts';
+
+const MIB = 1n << 20n;
+
+/** How an unplug ends: acknowledged by the modelled guest at once, or left to a guest, and without one to a reset. */
+export type UnplugAcknowledgement = 'at-once' | 'guest';
+
+/** A machine as `-M` names it. */
+export interface MachineType {
+  readonly name: string;
+  readonly alias?: string;
+  readonly qomType: string;
+  readonly description: string;
+  readonly isDefault: boolean;
+  readonly cpuMax: number;
+  /** A q35 board: host bridge, root bus pcie.0, fixed functions. Without it there is neither PCI nor RAM. */
+  readonly pci: boolean;
+  readonly unplugAck: UnplugAcknowledgement;
+  /** In bytes, by whether -nodefaults was given. */
+  readonly memory: { readonly defaults: bigint; readonly noDefaults: bigint };
+  /** Hot-pluggable root ports that are part of the board; a hot-add without `bus` takes the first free one. */
+  readonly rootPorts: number;
+  /** Bus numbers are programmed as firmware would; without, all secondary buses stay at number 0. */
+  readonly numbersBuses: boolean;
+  /** The vIOMMU that the machine has when none is asked for, unless -nodefaults was given. */
+  readonly defaultIommu: Readonly<Record<string, string>> | null;
+}
+
+const viommu: MachineType = {
+  name: 'viommu',
+  qomType: 'viommu-machine',
+  description: 'Q35 with free root ports, a scalable-mode vIOMMU and a guest that acknowledges unplugs',
+  isDefault: true,
+  cpuMax: 1,
+  pci: true,
+  unplugAck: 'at-once',
+  memory: { defaults: 4096n * MIB, noDefaults: 128n * MIB },
+  rootPorts: 8,
+  numbersBuses: true,
+  defaultIommu: { driver: 'intel-iommu', 'scalable-mode': 'on', 'caching-mode': 'on', 'pasid-bits': '20' },
+};
+
+const q35: MachineType = {
+  name: 'pc-q35-7.2',
+  alias: 'q35',
+  qomType: 'pc-q35-7.2-machine',
+  description: 'Standard PC (Q35 + ICH9, 2009)',
+  isDefault: false,
+  cpuMax: 288,
+  pci: true,
+  unplugAck: 'guest',
+  memory: { defaults: 128n * MIB, noDefaults: 128n * MIB },
+  rootPorts: 0,
+  numbersBuses: false,
+  defaultIommu: null,
+};
+
+const none: MachineType = {
+  name: 'none',
+  qomType: 'none-machine',
+  description: 'empty machine',
+  isDefault: false,
+  cpuMax: 1,
+  pci: false,
+  unplugAck: 'guest',
+  memory: { defaults: 0n, noDefaults: 0n },
+  rootPorts: 0,
+  numbersBuses: false,
+  defaultIommu: null,
+};
+
+const TYPES: readonly MachineType[] = [viommu, q35, none];
+
+export function machineTypes(): readonly MachineType[] {
+  return TYPES;
+}
+
+/** @throws CommandError for a name that is neither a machine's nor its alias */
+export function findMachineType(name: string): MachineType {
+  const found = TYPES.find((type) => type.name === name || type.alias === name);
+  if (found === undefined) {
+    throw new CommandError('unsupported machine type\nUse -machine help to list supported machines');
+  }
+  return found;
+}

@@ -1,0 +1,165 @@
+import { ADDRESS_LAST } from '../core/address.ts';
+import { allOrNothing } from '../core/undo.ts';
+import type { HostMemory } from '../host/memory.ts';
+import type { HostPageTable } from '../host/page-table.ts';
+import type { AddressSpace } from '../memory/address-space.ts';
+import { isIommuRegion } from '../memory/iommu-region.ts';
+import type { MemoryListener, MemorySection } from '../memory/listener.ts';
+import type { ModelEvents } from '../trace/model-events.ts';
+import type { Snapshottable } from '../trace/snapshot.ts';
+import { DmaMap } from './dma-map.ts';
+import { GuestIommuMr } from './guest-iommu-mr.ts';
+
+/**
+ * How guest tables reach the host: `pasid-table` is the one of 2017, the whole table bound once; `iommufd` is
+ * today's, one nested page table per PASID.
+ */
+export type VfioContract = 'pasid-table' | 'iommufd';
+
+export interface ContainerParts {
+  readonly id: number;
+  readonly contract: VfioContract;
+  /** The devices' address space, whose RAM (or whose translations) the container maps. */
+  readonly addressSpace: AddressSpace;
+  readonly table: HostPageTable;
+  /** The host's smallest page, in bytes: only whole ones are mapped. */
+  readonly pageSize: bigint;
+  /** Guest RAM. */
+  readonly memory: AddressSpace;
+  readonly hostMemory: HostMemory;
+  readonly events: ModelEvents;
+}
+
+export interface ContainerState {
+  readonly id: number;
+  /** Counters of the region notifiers, in the order of their sections. */
+  readonly guestRegions: { delivered: number; failed: number }[];
+}
+
+const TOP_BIT = 1n << 63n;
+
+/**
+ * A host page table that follows one address space of the guest. RAM sections are mapped as they are (GPA to HPA);
+ * sections of an IOMMU region are shadowed (IOVA to HPA) as long as they show.
+ */
+export class VfioContainer implements MemoryListener, Snapshottable<ContainerState> {
+  readonly priority = 0;
+  readonly id: number;
+  readonly contract: VfioContract;
+  readonly addressSpace: AddressSpace;
+  readonly table: HostPageTable;
+  readonly #pageSize: bigint;
+  readonly #memory: AddressSpace;
+  readonly #map: DmaMap;
+  #guestRegions: readonly GuestIommuMr[] = [];
+
+  constructor(parts: ContainerParts) {
+    this.id = parts.id;
+    this.contract = parts.contract;
+    this.addressSpace = parts.addressSpace;
+    this.table = parts.table;
+    this.#pageSize = parts.pageSize;
+    this.#memory = parts.memory;
+    this.#map = new DmaMap({
+      container: parts.id,
+      table: parts.table,
+      memory: parts.hostMemory,
+      events: parts.events,
+    });
+  }
+
+  /** The sections of IOMMU regions that are shadowed now; none in bypass. */
+  get guestRegions(): readonly GuestIommuMr[] {
+    return this.#guestRegions;
+  }
+
+  /** Follows the address space from now on. @throws CommandError when something in it cannot be mapped; all is undone */
+  connect(): void {
+    this.addressSpace.addListener(this);
+  }
+
+  /** Leaves nothing mapped and no notifier registered. */
+  disconnect(): void {
+    this.addressSpace.removeListener(this);
+  }
+
+  /** @throws CommandError when the host refuses the map, or the vIOMMU the region notifier; nothing is left then */
+  regionAdd(section: MemorySection): void {
+    if (isSkipped(section)) return;
+    if (isIommuRegion(section.region)) {
+      this.#shadow(section);
+      return;
+    }
+    const inner = innerPages(section, this.#pageSize);
+    const { block } = section.region;
+    if (inner === null || block === null) return;
+    const offset = section.offsetInRegion + (inner.iova - section.start);
+    this.#map.mapRam(inner.iova, inner.size, block, offset, section.readonly);
+  }
+
+  /** Skips exactly the sections that {@link regionAdd} skipped: an unmap of what was never mapped is a bug. */
+  regionDelete(section: MemorySection): void {
+    if (isSkipped(section)) return;
+    if (isIommuRegion(section.region)) {
+      const gone = this.#guestRegions.find((guest) => sameSection(guest.section, section));
+      this.#guestRegions = this.#guestRegions.filter((guest) => guest !== gone);
+      gone?.unregister();
+    }
+    const inner = innerPages(section, this.#pageSize);
+    if (inner !== null) this.#map.unmap(inner.iova, inner.size);
+  }
+
+  save(): ContainerState {
+    return { id: this.id, guestRegions: this.#guestRegions.map((guest) => guest.save()) };
+  }
+
+  /** @throws Error when other sections are shadowed than when the state was saved */
+  restore(state: ContainerState): void {
+    if (state.id !== this.id || state.guestRegions.length !== this.#guestRegions.length) {
+      throw new Error(`Container ${this.id} differs from the saved container ${state.id}`);
+    }
+    state.guestRegions.forEach((counters, index) => this.#guestRegions[index]!.restore(counters));
+  }
+
+  #shadow(section: MemorySection): void {
+    if (!isIommuRegion(section.region)) return;
+    const guest = new GuestIommuMr({
+      map: this.#map,
+      section,
+      region: section.region,
+      memory: this.#memory,
+      device: this.addressSpace.device ?? this.addressSpace.name,
+    });
+    allOrNothing((undo) => {
+      guest.register();
+      undo(() => guest.unregister());
+      const before = this.#guestRegions;
+      this.#guestRegions = [...before, guest];
+      undo(() => (this.#guestRegions = before));
+      const inner = innerPages(section, this.#pageSize);
+      if (inner !== null) undo(() => this.#map.unmap(inner.iova, inner.size));
+      guest.replay();
+    });
+  }
+}
+
+/**
+ * What is neither RAM nor translated cannot be mapped: MMIO, holes. Addresses with bit 63 set are what buses use for
+ * other purposes.
+ */
+function isSkipped(section: MemorySection): boolean {
+  const { kind } = section.region;
+  return (kind !== 'ram' && kind !== 'rom' && kind !== 'iommu') || (section.start & TOP_BIT) !== 0n;
+}
+
+/** The whole pages inside a section; null without any, or where the region's pages lie across those of the space. */
+function innerPages(section: MemorySection, page: bigint): { iova: bigint; size: bigint } | null {
+  if ((section.start - section.offsetInRegion) % page !== 0n) return null;
+  const start = (section.start + page - 1n) & ~(page - 1n);
+  const end = (section.start + section.size) & ~(page - 1n);
+  return start < end && start <= ADDRESS_LAST ? { iova: start, size: end - start } : null;
+}
+
+function sameSection(a: MemorySection, b: MemorySection): boolean {
+  return a.region === b.region && a.start === b.start && a.size === b.size && a.offsetInRegion === b.offsetInRegion;
+}

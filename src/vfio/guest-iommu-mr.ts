@@ -1,0 +1,113 @@
+import { hex } from '../core/address.ts';
+import { CommandError } from '../core/errors.ts';
+import { Permission } from '../memory/access.ts';
+import type { AddressSpace } from '../memory/address-space.ts';
+import { type IommuEntry, type IommuRegion, type RegionEvent, RegionNotifier } from '../memory/iommu-region.ts';
+import type { MemorySection } from '../memory/listener.ts';
+import type { RamBlock } from '../memory/ram-block.ts';
+import type { Snapshottable } from '../trace/snapshot.ts';
+
+/** The map of a container, as its sections of an IOMMU region fill it. */
+export interface ShadowMap {
+  /** @throws CommandError when the host refuses it */
+  mapRam(iova: bigint, size: bigint, block: RamBlock, offset: bigint, readonly: boolean): void;
+  /** @throws CommandError when a mapping would be split */
+  unmap(iova: bigint, size: bigint): void;
+}
+
+export interface GuestIommuMrOptions {
+  readonly map: ShadowMap;
+  readonly section: MemorySection;
+  readonly region: IommuRegion;
+  /** Guest RAM: the only place that a translation may lead to. */
+  readonly memory: AddressSpace;
+  /** The device that the section's address space belongs to, by id or QOM path. */
+  readonly device: string;
+}
+
+/**
+ * One section of an IOMMU region inside a container: what the vIOMMU maps there (IOVA to GPA) is kept mapped on the
+ * host (IOVA to HPA). This is the older path, by region notifiers; it exists only while the region shows.
+ */
+export class GuestIommuMr implements Snapshottable<{ delivered: number; failed: number }> {
+  readonly section: MemorySection;
+  readonly notifier: RegionNotifier;
+  readonly #map: ShadowMap;
+  readonly #region: IommuRegion;
+  readonly #memory: AddressSpace;
+  /** What has to be added to an address inside the region to get the device's. */
+  readonly #offset: bigint;
+
+  constructor(options: GuestIommuMrOptions) {
+    const { section } = options;
+    this.section = section;
+    this.#map = options.map;
+    this.#region = options.region;
+    this.#memory = options.memory;
+    this.#offset = section.start - section.offsetInRegion;
+    this.notifier = new RegionNotifier({
+      name: 'vfio-guest-iommu-mr',
+      device: options.device,
+      kind: 'vfio',
+      events: ['map', 'unmap'],
+      start: section.offsetInRegion,
+      last: section.offsetInRegion + section.size - 1n,
+      notify: (event) => this.#take(event),
+    });
+  }
+
+  /** Asks to be told. @throws CommandError when the vIOMMU refuses such notifiers (without caching mode, it must) */
+  register(): void {
+    this.#region.registerNotifier(this.notifier);
+  }
+
+  /** Has everything told that is mapped now. A mapping that fails is counted at the notifier, and does not end it. */
+  replay(): void {
+    this.#region.replay(this.notifier);
+  }
+
+  unregister(): void {
+    this.#region.unregisterNotifier(this.notifier);
+  }
+
+  save(): { delivered: number; failed: number } {
+    return this.notifier.save();
+  }
+
+  restore(state: { delivered: number; failed: number }): void {
+    this.notifier.restore(state);
+  }
+
+  #take(event: RegionEvent): void {
+    const { entry } = event;
+    const iova = entry.iova + this.#offset;
+    const size = entry.mask + 1n;
+    if ((entry.permissions & Permission.readWrite) === 0) {
+      this.#map.unmap(iova, size);
+      return;
+    }
+    const { block, offset, readonly } = this.#resolve(entry);
+    this.#map.mapRam(iova, size, block, offset, readonly);
+  }
+
+  /** The RAM that an entry leads to: all of it in one section, or it is refused. */
+  #resolve(entry: IommuEntry): { block: RamBlock; offset: bigint; readonly: boolean } {
+    if (entry.target !== this.#memory) {
+      throw new CommandError(
+        `Wrong target address space "${entry.target.name}" for IOVA ${hex(entry.iova)}: only system memory is allowed`,
+      );
+    }
+    const found = this.#memory.translate(entry.translated, 'none');
+    const block = found.region?.block ?? null;
+    if (block === null) throw new CommandError(`iommu map to non memory area ${hex(entry.translated)}`);
+    const size = entry.mask + 1n;
+    if (found.length < size) {
+      throw new CommandError(
+        `iommu has granularity incompatible with target AS: ${hex(size)} bytes at ${hex(entry.translated)}, ` +
+          `of which ${hex(found.length)} lie in one section`,
+      );
+    }
+    const readonly = found.readonly || (entry.permissions & Permission.write) === 0;
+    return { block, offset: found.offset, readonly };
+  }
+}

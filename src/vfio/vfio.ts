@@ -1,0 +1,221 @@
+import { CommandError, messageOf } from '../core/errors.ts';
+import { allOrNothing, type Undo } from '../core/undo.ts';
+import type { HostFunction } from '../host/function.ts';
+import type { Host } from '../host/host.ts';
+import type { AddressSpace } from '../memory/address-space.ts';
+import type { PciBus } from '../pci/bus.ts';
+import type { ModelEvents } from '../trace/model-events.ts';
+import type { Snapshottable } from '../trace/snapshot.ts';
+import { VfioContainer, type ContainerState, type VfioContract } from './container.ts';
+import { VfioDevice } from './device.ts';
+import { GuestIommuObject } from './guest-iommu-object.ts';
+import { type HostAddress, resolveHostFunction } from './host-address.ts';
+
+export interface VfioParts {
+  readonly host: Host;
+  /** Guest RAM: the system memory's address space. */
+  readonly memory: AddressSpace;
+  readonly events: ModelEvents;
+}
+
+export interface VfioAttachment {
+  /** The device's id, or its QOM path where it has none. */
+  readonly name: string;
+  readonly address: HostAddress;
+  readonly bus: PciBus;
+  readonly devfn: number;
+  readonly contract: VfioContract;
+}
+
+export interface ContainerInfo {
+  readonly id: number;
+  readonly contract: VfioContract;
+  readonly groups: { id: number; devices: string[] }[];
+  /** How many runs are mapped. */
+  readonly mappings: number;
+  /** Region notifiers first, then the devices' object notifiers. */
+  readonly listeners: { device: string; kind: 'region' | 'object' }[];
+}
+
+export interface VfioState {
+  readonly nextContainer: number;
+  readonly containers: ContainerState[];
+}
+
+/**
+ * The user side of VFIO: host functions handed to guest devices, their groups, and the containers that these share.
+ * Devices of one address space share a container; the functions of a group are never apart.
+ */
+export class Vfio implements Snapshottable<VfioState> {
+  readonly #host: Host;
+  readonly #memory: AddressSpace;
+  readonly #events: ModelEvents;
+  #containers: readonly VfioContainer[] = [];
+  #devices: readonly VfioDevice[] = [];
+  #nextContainer = 0;
+
+  constructor(parts: VfioParts) {
+    this.#host = parts.host;
+    this.#memory = parts.memory;
+    this.#events = parts.events;
+  }
+
+  /** In the order in which they came. */
+  get devices(): readonly VfioDevice[] {
+    return this.#devices;
+  }
+
+  /** By id. */
+  containers(): ContainerInfo[] {
+    return this.#containers.map((container) => this.#describe(container));
+  }
+
+  /**
+   * Hands a host function to a device: claims it, joins or makes the container of the device's address space, maps
+   * what that space shows, and listens at its IOMMU object.
+   * @throws CommandError when the function is absent, taken or without a group, the group is used elsewhere, or the
+   *   vIOMMU or the host refuses; nothing has changed then
+   */
+  attach(attachment: VfioAttachment): VfioDevice {
+    const found = resolveHostFunction(this.#host, attachment.address);
+    if (found.device !== null) throw new CommandError(`vfio ${found.name}: device is already attached`);
+    const addressSpace = attachment.bus.addressSpaceOf(attachment.devfn);
+    this.#checkGroup(found, addressSpace, attachment.contract);
+    const nextContainer = this.#nextContainer;
+    try {
+      return allOrNothing((undo) => {
+        undo(() => (this.#nextContainer = nextContainer));
+        return this.#attach(attachment, found, addressSpace, undo);
+      });
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      throw new CommandError(`vfio ${found.name}: ${messageOf(error)}`, error.errorClass);
+    }
+  }
+
+  save(): VfioState {
+    return {
+      nextContainer: this.#nextContainer,
+      containers: this.#containers.map((container) => container.save()),
+    };
+  }
+
+  /** The same devices must be attached again before. @throws Error when other containers exist than were saved */
+  restore(state: VfioState): void {
+    if (state.containers.length !== this.#containers.length) {
+      throw new Error(`${state.containers.length} containers were saved, ${this.#containers.length} exist`);
+    }
+    state.containers.forEach((container, index) => this.#containers[index]!.restore(container));
+    this.#nextContainer = state.nextContainer;
+  }
+
+  #checkGroup(found: HostFunction, addressSpace: AddressSpace, contract: VfioContract): void {
+    const mate = this.#devices.find((device) => device.group === found.group);
+    if (mate === undefined) return;
+    if (mate.container.addressSpace !== addressSpace) {
+      throw new CommandError(`vfio ${found.name}: group ${mate.group} used in multiple address spaces`);
+    }
+    if (mate.container.contract !== contract) {
+      throw new CommandError(
+        `vfio ${found.name}: group ${mate.group} is used with contract ${mate.container.contract} by device ` +
+          `'${mate.name}'; attach all functions of a group with the same one`,
+      );
+    }
+  }
+
+  #attach(
+    attachment: VfioAttachment,
+    found: HostFunction & { readonly group: number },
+    addressSpace: AddressSpace,
+    undo: Undo,
+  ): VfioDevice {
+    const { name, bus, devfn } = attachment;
+    const viommu = bus.effectiveIommuOps();
+    viommu?.attachHostDevice?.(bus, devfn, found);
+    undo(() => viommu?.detachHostDevice?.(bus, devfn));
+    found.claim(() => name);
+    undo(() => found.release());
+    const container = this.#containerOf(addressSpace, attachment.contract, undo, (made) => found.attach(made.table));
+    const object = addressSpace.iommuObject();
+    const listener = object === null ? null : new GuestIommuObject(name, object, found);
+    listener?.register();
+    const device: VfioDevice = new VfioDevice({
+      name,
+      container,
+      function: found,
+      listener,
+      release: () => {
+        this.#devices = this.#devices.filter((other) => other !== device);
+        listener?.unregister();
+        found.detach();
+        this.#dropIfUnused(container);
+        found.release();
+        viommu?.detachHostDevice?.(bus, devfn);
+      },
+    });
+    this.#devices = [...this.#devices, device];
+    return device;
+  }
+
+  /** The container of an address space; a new one maps the space after `attach` has put the function under its table. */
+  #containerOf(
+    addressSpace: AddressSpace,
+    contract: VfioContract,
+    undo: Undo,
+    attach: (container: VfioContainer) => void,
+  ): VfioContainer {
+    const present = this.#containers.find((one) => one.addressSpace === addressSpace && one.contract === contract);
+    if (present !== undefined) {
+      attach(present);
+      return present;
+    }
+    const { iommu, memory } = this.#host;
+    const table = iommu.createPageTable();
+    const container = new VfioContainer({
+      id: this.#nextContainer++,
+      contract,
+      addressSpace,
+      table,
+      pageSize: iommu.capabilities.pageSizes[0]!,
+      memory: this.#memory,
+      hostMemory: memory,
+      events: this.#events,
+    });
+    // Undone in reverse: the function leaves the table (its own step runs after this one) before the table can go.
+    undo(() => {
+      for (const one of table.functions) one.detach();
+      iommu.destroyPageTable(table);
+    });
+    attach(container);
+    container.connect();
+    undo(() => container.disconnect());
+    this.#containers = [...this.#containers, container];
+    undo(() => (this.#containers = this.#containers.filter((one) => one !== container)));
+    return container;
+  }
+
+  #dropIfUnused(container: VfioContainer): void {
+    if (this.#devices.some((device) => device.container === container)) return;
+    this.#containers = this.#containers.filter((one) => one !== container);
+    container.disconnect();
+    this.#host.iommu.destroyPageTable(container.table);
+  }
+
+  #describe(container: VfioContainer): ContainerInfo {
+    const members = this.#devices.filter((device) => device.container === container);
+    const groups = [...new Set(members.map((device) => device.group))].sort((a, b) => a - b);
+    const inGroup = (id: number): string[] => members.filter((device) => device.group === id).map(({ name }) => name);
+    return {
+      id: container.id,
+      contract: container.contract,
+      groups: groups.map((id) => ({ id, devices: inGroup(id) })),
+      mappings: container.table.mergedCount,
+      listeners: [
+        ...container.guestRegions.map(({ notifier }) => ({ device: notifier.device, kind: 'region' as const })),
+        ...members
+          .filter(({ listener }) => listener !== null)
+          .map(({ name }) => ({ device: name, kind: 'object' as const })),
+      ],
+    };
+  }
+}
