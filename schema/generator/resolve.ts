@@ -188,6 +188,9 @@ class Resolver {
     if (!source.required?.includes(tag)) {
       throw this.#error(module, `${place}/required`, `must name the union's tag '${tag}'`);
     }
+    if (common.some((member) => member.name === tag)) {
+      throw this.#error(module, `${place}/properties`, `'${tag}' is the tag, which the variants' consts define`);
+    }
     const tagMember: MemberShape = {
       name: tag,
       type: { kind: 'named', name: tagTypeName(name, tag) },

@@ -108,9 +108,6 @@ export interface ClientInfo {
   'lost-events': number;
 }
 
-/** What an entry of the schema describes. */
-export type SchemaMetaType = 'builtin' | 'enum' | 'array' | 'object' | 'alternate' | 'command' | 'event';
-
 /** The JSON type of a predefined type. */
 export type JSONType = 'string' | 'number' | 'int' | 'boolean' | 'null' | 'object' | 'array' | 'value';
 
@@ -698,8 +695,9 @@ export type TranslateVia = 'viommu' | 'host';
 /** Where a translation came from. */
 export type TranslationSource = 'iotlb' | 'walk' | 'bypass';
 
-/** Why a request was refused. The VT-d fault code is in brackets. */
+/** Why a request was refused. The fault reason code of VT-d is in brackets. */
 export type FaultReason =
+  | 'no-pasid-table'
   | 'root-not-present'
   | 'context-not-present'
   | 'context-invalid'
@@ -714,6 +712,16 @@ export type FaultReason =
   | 'second-stage-reserved'
   | 'request-blocked'
   | 'output-in-interrupt-range'
+  | 'interrupt-request-reserved'
+  | 'interrupt-index-out-of-range'
+  | 'interrupt-entry-not-present'
+  | 'interrupt-table-unreachable'
+  | 'interrupt-entry-reserved'
+  | 'compatibility-interrupt-blocked'
+  | 'interrupt-source-not-permitted'
+  | 'translation-mode-blocks-request'
+  | 'pasid-out-of-range'
+  | 'page-requests-disabled'
   | 'pasid-directory-unreachable'
   | 'pasid-directory-entry-not-present'
   | 'pasid-table-unreachable'
@@ -723,14 +731,12 @@ export type FaultReason =
   | 'first-stage-not-present'
   | 'first-stage-reserved'
   | 'first-stage-root-unreachable'
+  | 'accessed-dirty-write-failed'
+  | 'not-mapped'
   | 'address-not-canonical'
   | 'supervisor-page'
-  | 'first-stage-write-not-permitted'
-  | 'accessed-dirty-write-failed'
-  | 'no-pasid-table'
-  | 'pasid-out-of-range'
-  | 'not-mapped'
-  | 'execute-not-permitted';
+  | 'execute-not-permitted'
+  | 'first-stage-write-not-permitted';
 
 /** The request is permitted. */
 export interface TranslationResultTranslated {
