@@ -1,0 +1,75 @@
+import { hex, isAligned } from '../core/address.ts';
+import { CommandError } from '../core/errors.ts';
+import type { HostCapabilities } from '../memory/host-device.ts';
+import type { PasidTable, PasidTableFormat } from '../memory/iommu-object.ts';
+import type { HostPageTable } from './page-table.ts';
+
+/** One 8-byte directory entry of `vtd-scalable` leads to a table of this many PASIDs. */
+const PASIDS_PER_DIRECTORY_ENTRY = 64n;
+const ENTRY_SIZE = 8n;
+const TABLE_ALIGNMENT = 4096n;
+
+/**
+ * The largest table, in bytes, that PASIDs of `pasidBits` bits can reach into: for `vtd-scalable` the directory, with
+ * 8 bytes per 64 PASIDs, for `vtd-ecs` the flat table, with 8 bytes per PASID.
+ */
+export function maximumTableSize(format: PasidTableFormat, pasidBits: number): bigint {
+  const pasids = 1n << BigInt(pasidBits);
+  if (format !== 'vtd-scalable') return pasids * ENTRY_SIZE;
+  const entries = pasids / PASIDS_PER_DIRECTORY_ENTRY;
+  return (entries === 0n ? 1n : entries) * ENTRY_SIZE;
+}
+
+/** How many PASIDs a bound table has room for. */
+export function pasidsOf(table: PasidTable): number {
+  const entries = Number(table.size / ENTRY_SIZE);
+  return table.format === 'vtd-scalable' ? entries * Number(PASIDS_PER_DIRECTORY_ENTRY) : entries;
+}
+
+/**
+ * Everything that the host asks of a guest's PASID table before it nests it under `stage`, what `device` has mapped.
+ * @throws CommandError for the first that does not hold, naming value and limit
+ */
+export function checkPasidTable(
+  table: PasidTable,
+  device: string,
+  capabilities: HostCapabilities,
+  stage: HostPageTable | null,
+): void {
+  const { address, size, format } = table;
+  if (stage === null) {
+    throw new CommandError(`Host function ${device} is attached to no page table: attach it to a container first`);
+  }
+  if (!capabilities.nesting) {
+    throw new CommandError(
+      `The host IOMMU cannot nest a guest's PASID table below ${device}: it has nesting=off; start with a host-iommu that has nesting=on`,
+    );
+  }
+  if (!capabilities.formats.includes(format)) {
+    const known = capabilities.formats.length === 0 ? 'none' : capabilities.formats.join(', ');
+    throw new CommandError(`The host IOMMU has no PASID table format '${format}'; its formats: ${known}`);
+  }
+  if (capabilities.pasidBits === 0) {
+    throw new CommandError(`Host function ${device} has 0 PASID bits: it cannot use a PASID table`);
+  }
+  if (!isAligned(address, TABLE_ALIGNMENT)) {
+    throw new CommandError(`PASID table address ${hex(address)} is not a multiple of ${hex(TABLE_ALIGNMENT)}`);
+  }
+  if (size === 0n || size % ENTRY_SIZE !== 0n) {
+    throw new CommandError(
+      `PASID table size ${size} is not a positive multiple of ${ENTRY_SIZE}, the size of one entry in bytes`,
+    );
+  }
+  const maximum = maximumTableSize(format, capabilities.pasidBits);
+  if (size > maximum) {
+    throw new CommandError(
+      `PASID table size ${size} is above the host's maximum of ${maximum} bytes: format ${format} with ${capabilities.pasidBits} PASID bits of ${device}`,
+    );
+  }
+  const covered = stage.covers(address, size);
+  if (!covered.ok) {
+    throw new CommandError(
+      `PASID table ${hex(address)}-${hex(address + size - 1n)} is not wholly in guest RAM: nothing is mapped at ${hex(covered.firstMissing)}`,
+    );
+  }
+}

@@ -1,0 +1,213 @@
+import { hex } from '../core/address.ts';
+import { type Bdf, formatBdf, sourceId } from '../core/bdf.ts';
+import { CommandError } from '../core/errors.ts';
+import type { Access } from '../memory/access.ts';
+import type { DmaPath } from '../memory/dma.ts';
+import type { HostCapabilities, HostIommuDevice } from '../memory/host-device.ts';
+import type { IotlbFlush, PasidCacheFlush, PasidTable, PasidTableFormat } from '../memory/iommu-object.ts';
+import { checkPasidTable, maximumTableSize } from './binding.ts';
+import type { ContextEntry, NestedTable } from './caches.ts';
+import { HostDmaPath } from './dma-path.ts';
+import type { HostIommu } from './iommu.ts';
+import type { TranslationAnswer } from './look.ts';
+import { type HostFunctionOptions, MAXIMUM_PASID_BITS, within } from './options.ts';
+import type { HostPageTable } from './page-table.ts';
+
+/**
+ * One PCI function of the host: which device of a guest has it, which second stage its DMA goes through, and which
+ * PASID table of the guest is nested over that.
+ */
+export class HostFunction implements HostIommuDevice {
+  readonly bdf: Bdf;
+  /** The long form of its address. */
+  readonly name: string;
+  /** Null: it cannot be assigned. */
+  readonly group: number | null;
+  readonly pasidBits: number;
+  readonly ats: boolean;
+  readonly pageRequests: boolean;
+  /** Segment and source-id in one number: what the host IOMMU knows it by. */
+  readonly requester: number;
+  readonly #iommu: HostIommu;
+  #device: (() => string) | null = null;
+  #table: HostPageTable | null = null;
+  #nested: NestedTable | null = null;
+
+  /** @throws CommandError when an option is outside its limits */
+  constructor(options: HostFunctionOptions, iommu: HostIommu) {
+    this.bdf = options.bdf;
+    this.name = formatBdf(options.bdf);
+    this.group = options.group ?? null;
+    this.pasidBits = within('pasid-bits', options.pasidBits ?? MAXIMUM_PASID_BITS, 0, MAXIMUM_PASID_BITS);
+    this.ats = options.ats ?? true;
+    this.pageRequests = options.pageRequests ?? true;
+    this.requester = options.bdf.segment * 0x1_0000 + sourceId(options.bdf);
+    this.#iommu = iommu;
+  }
+
+  /** What the host IOMMU and this function can do together. */
+  get capabilities(): HostCapabilities {
+    const host = this.#iommu.capabilities;
+    return {
+      ...host,
+      pasidBits: Math.min(host.pasidBits, this.pasidBits),
+      ats: host.ats && this.ats,
+      pageRequests: host.pageRequests && this.pageRequests,
+    };
+  }
+
+  /** Name of the device that has claimed it. */
+  get device(): string | null {
+    return this.#device?.() ?? null;
+  }
+
+  /** The second stage of its DMA. */
+  get table(): HostPageTable | null {
+    return this.#table;
+  }
+
+  /** The guest's table that is nested over it. */
+  get binding(): PasidTable | null {
+    return this.#nested?.table ?? null;
+  }
+
+  /** The same with the id that tags the caches. */
+  get nested(): NestedTable | null {
+    return this.#nested;
+  }
+
+  /** @throws CommandError while another device has it */
+  claim(device: () => string): void {
+    if (this.#device !== null) {
+      throw new CommandError(`Host function ${this.name} is used by device '${this.#device()}': remove that one first`);
+    }
+    this.#device = device;
+  }
+
+  /** Undoes everything: the binding, the attachment and the claim. */
+  release(): void {
+    this.detach();
+    this.#device = null;
+  }
+
+  /** Sends its DMA through `table` from now on. A PASID table that was bound goes with the old one. */
+  attach(table: HostPageTable): void {
+    if (this.#table === table) return;
+    this.detach();
+    this.#table = table;
+    table.join(this);
+    this.#iommu.caches.dropContext(this.requester);
+  }
+
+  /** Blocks its DMA. */
+  detach(): void {
+    this.unbindPasidTable();
+    this.#table?.leave(this);
+    this.#table = null;
+    this.#iommu.caches.dropContext(this.requester);
+  }
+
+  /** The largest table that the host takes for this function, in bytes; also the default size of a bind. */
+  maximumTableSize(format: PasidTableFormat): bigint {
+    return maximumTableSize(format, this.capabilities.pasidBits);
+  }
+
+  /**
+   * Nests a guest's PASID table over the second stage, in place of one bound before. What the caches held of that is
+   * dropped.
+   * @throws CommandError naming value and limit; then nothing has changed
+   */
+  bindPasidTable(table: PasidTable): void {
+    checkPasidTable(table, this.name, this.capabilities, this.#table);
+    this.unbindPasidTable();
+    this.#nested = this.#iommu.nest(table, this.#table!, this);
+    this.#iommu.caches.dropContext(this.requester);
+  }
+
+  /** Blocks requests with PASID and drops what the caches held of the table; without one nothing happens. */
+  unbindPasidTable(): void {
+    if (this.#nested === null) return;
+    this.#iommu.unnest(this.#nested);
+    this.#nested = null;
+    this.#iommu.caches.dropContext(this.requester);
+  }
+
+  /**
+   * Drops first-stage translations of the bound table: exactly those with the domain id and PASID asked for, and of
+   * these with granularity `page` the ones whose page meets `address` to before `address + size`. A domain id that
+   * `pasid` and `page` leave out is that of the PASID's entry: of the cached one, else of the one in memory.
+   * @returns how many entries that were; 0 without a bound table
+   * @throws CommandError when a domain id is left out and there is no entry to take it from
+   */
+  flushIotlb(flush: IotlbFlush): number {
+    const nested = this.#nested;
+    if (nested === null) return 0;
+    const { granularity, pasid, address, size } = flush;
+    const caches = this.#iommu.caches;
+    if (granularity === 'global') return caches.flushNested(nested.id, {});
+    if (granularity === 'domain') return caches.flushNested(nested.id, { domainId: required(flush, 'domainId') });
+    const scope = {
+      pasid: required(flush, 'pasid'),
+      domainId: flush.domainId ?? this.#domainOf(nested, required(flush, 'pasid')),
+    };
+    if (granularity === 'pasid' || pasid === undefined) return caches.flushNested(nested.id, scope);
+    if (address === undefined || size === undefined) throw new Error('a page flush comes with address and size');
+    const last = Number((address + size - 1n) >> 12n);
+    return caches.flushNested(nested.id, { ...scope, first: Number(address >> 12n), last });
+  }
+
+  /** Drops cached PASID entries of the bound table; returns how many. The IOTLB keeps what it has. */
+  flushPasidCache(flush: PasidCacheFlush): number {
+    const nested = this.#nested;
+    if (nested === null) return 0;
+    const { granularity, domainId } = flush;
+    const pasid = granularity === 'pasid' ? required(flush, 'pasid') : undefined;
+    if (granularity === 'domain') required(flush, 'domainId');
+    return this.#iommu.caches.pasid.drop(
+      (entry) =>
+        entry.nestedTable === nested.id &&
+        (granularity === 'global' ||
+          ((domainId === undefined || entry.domainId === domainId) && (pasid === undefined || entry.pasid === pasid))),
+    );
+  }
+
+  /** The way of its DMA; `device` names it in events, by default the device that has claimed it. */
+  dmaPath(device: () => string = () => this.device ?? this.name): DmaPath {
+    return new HostDmaPath(this, device, this.#iommu.translation, this.#iommu.memory);
+  }
+
+  /** Where an access would lead, without leaving a trace. */
+  translate(address: bigint, access: Access, pasid?: number): TranslationAnswer {
+    return this.#iommu.look.translate(this, address, access, pasid);
+  }
+
+  /** What its context entry says; null while it is attached to nothing. */
+  contextEntry(): ContextEntry | null {
+    if (this.#table === null) return null;
+    return { requester: this.requester, stage: this.#table, nested: this.#nested };
+  }
+
+  /** For a restored state: takes table and binding as they were. */
+  restoreAttachment(table: HostPageTable | null, nested: NestedTable | null): void {
+    this.#table?.leave(this);
+    this.#table = table;
+    this.#nested = nested;
+    table?.join(this);
+  }
+
+  #domainOf(nested: NestedTable, pasid: number): number {
+    const { caches, look } = this.#iommu;
+    const cached = caches.pasid.peek(caches.pasidKey(this.requester, pasid));
+    const entry = cached ?? look.pasidEntry(nested, pasid);
+    if (entry !== null) return entry.domainId;
+    throw new CommandError(
+      `No domain-id was given, and PASID ${pasid} has no entry in the table at ${hex(nested.table.address)} to take it from: give domain-id`,
+    );
+  }
+}
+
+function required<Member extends 'pasid' | 'domainId'>(flush: IotlbFlush | PasidCacheFlush, member: Member): number {
+  const value = flush[member];
+  if (value === undefined) throw new Error(`a flush of granularity ${flush.granularity} comes with ${member}`);
+  return value;
+}

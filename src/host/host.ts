@@ -1,0 +1,149 @@
+import { type Bdf, formatBdf } from '../core/bdf.ts';
+import { CommandError } from '../core/errors.ts';
+import type { OperationCounter } from '../core/operation.ts';
+import type { ModelEvents } from '../trace/model-events.ts';
+import type { Snapshottable } from '../trace/snapshot.ts';
+import { describeHostIommu, describeIotlb, type HostIommuInfo, type HostIotlbInfo } from './describe.ts';
+import { HostFunction } from './function.ts';
+import { HostIommu, type HostIommuState } from './iommu.ts';
+import { HostMemory, type HostMemoryState } from './memory.ts';
+import { BUILT_IN_FUNCTIONS, type HostFunctionOptions, type HostIommuOptions, settingsOf } from './options.ts';
+
+export interface HostOptions {
+  readonly iommu?: HostIommuOptions;
+  /** Default: {@link BUILT_IN_FUNCTIONS}. */
+  readonly functions?: readonly HostFunctionOptions[];
+}
+
+export interface HostParts {
+  readonly operations: OperationCounter;
+  readonly events: ModelEvents;
+  readonly options?: HostOptions;
+}
+
+export interface HostState {
+  memory: HostMemoryState;
+  functions: { options: HostFunctionOptions; table: number | null }[];
+  iommu: HostIommuState;
+}
+
+/** The modelled host: its functions, its IOMMU and its physical memory. */
+export class Host implements Snapshottable<HostState> {
+  readonly memory = new HostMemory();
+  readonly #operations: OperationCounter;
+  readonly #events: ModelEvents;
+  #iommu: HostIommu;
+  /** By requester: segment, bus, device, function. */
+  #functions: HostFunction[] = [];
+
+  /** @throws CommandError when an option is outside its limits, or two functions have one address */
+  constructor({ operations, events, options = {} }: HostParts) {
+    this.#operations = operations;
+    this.#events = events;
+    this.#iommu = this.#build(options.iommu ?? {});
+    for (const fn of options.functions ?? BUILT_IN_FUNCTIONS) this.addFunction(fn);
+  }
+
+  get iommu(): HostIommu {
+    return this.#iommu;
+  }
+
+  /** By address. */
+  get functions(): readonly HostFunction[] {
+    return this.#functions;
+  }
+
+  /** Null where the host has no such function. */
+  findFunction(bdf: Bdf): HostFunction | null {
+    const name = formatBdf(bdf);
+    return this.#functions.find((device) => device.name === name) ?? null;
+  }
+
+  /** By address. */
+  functionsOfGroup(group: number): HostFunction[] {
+    return this.#functions.filter((device) => device.group === group);
+  }
+
+  /** @throws CommandError when the address is taken or an option is outside its limits */
+  addFunction(options: HostFunctionOptions): HostFunction {
+    if (this.findFunction(options.bdf) !== null) {
+      throw new CommandError(`The host has a function ${formatBdf(options.bdf)} already: give another bdf`);
+    }
+    const added = new HostFunction(options, this.#iommu);
+    this.#functions.push(added);
+    this.#functions.sort((one, other) => one.requester - other.requester);
+    return added;
+  }
+
+  /** @throws CommandError when there is none at that address, or a device uses it */
+  removeFunction(bdf: Bdf): void {
+    const device = this.findFunction(bdf);
+    if (device === null) throw new CommandError(`The host has no function ${formatBdf(bdf)}`);
+    if (device.device !== null) {
+      throw new CommandError(
+        `Host function ${device.name} is used by device '${device.device}': remove that one first`,
+      );
+    }
+    device.release();
+    this.#functions = this.#functions.filter((other) => other !== device);
+  }
+
+  /**
+   * Replaces the IOMMU by one with these options; its functions stay.
+   * @throws CommandError when an option is outside its limits, or devices already use the old one
+   */
+  configure(options: HostIommuOptions): void {
+    const user = this.#functions.find((device) => device.device !== null || device.table !== null);
+    if (user !== undefined || this.#iommu.pageTables.length > 0) {
+      const who = user?.device ?? user?.name ?? `page table ${this.#iommu.pageTables[0]!.id}`;
+      throw new CommandError(`The host IOMMU is in use by ${who}: set its properties before any device is assigned`);
+    }
+    const settings = this.#functions.map(optionsOf);
+    this.#iommu = this.#build(options);
+    this.#functions = settings.map((fn) => new HostFunction(fn, this.#iommu));
+  }
+
+  /** What query-host-iommu shows. */
+  describe(): HostIommuInfo {
+    return describeHostIommu(this.#iommu, this.#functions);
+  }
+
+  /** What query-iotlb shows of this side, all devices or one. */
+  iotlbEntries(device?: string): HostIotlbInfo[] {
+    return describeIotlb(this.#iommu, device);
+  }
+
+  save(): HostState {
+    return {
+      memory: this.memory.save(),
+      functions: this.#functions.map((device) => ({ options: optionsOf(device), table: device.table?.id ?? null })),
+      iommu: this.#iommu.save(),
+    };
+  }
+
+  /**
+   * Takes a state back that a host with the same IOMMU options gave. Functions and page tables that exist on both
+   * sides stay the same objects; who has claimed a function is for its device to say again.
+   */
+  restore(state: HostState): void {
+    this.memory.restore(state.memory);
+    const known = new Map(this.#functions.map((device) => [device.name, device]));
+    this.#functions = state.functions.map(
+      ({ options }) => known.get(formatBdf(options.bdf)) ?? new HostFunction(options, this.#iommu),
+    );
+    for (const device of known.values()) if (!this.#functions.includes(device)) device.restoreAttachment(null, null);
+    const attached = new Map<number, number>();
+    for (const [index, { table }] of state.functions.entries()) {
+      if (table !== null) attached.set(this.#functions[index]!.requester, table);
+    }
+    this.#iommu.restore(state.iommu, this.#functions, attached);
+  }
+
+  #build(options: HostIommuOptions): HostIommu {
+    return new HostIommu(settingsOf(options), this.memory, this.#operations, this.#events);
+  }
+}
+
+function optionsOf({ bdf, group, pasidBits, ats, pageRequests }: HostFunction): HostFunctionOptions {
+  return { bdf, ...(group === null ? {} : { group }), pasidBits, ats, pageRequests };
+}

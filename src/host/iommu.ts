@@ -1,0 +1,152 @@
+import { CommandError } from '../core/errors.ts';
+import type { OperationCounter } from '../core/operation.ts';
+import type { HostCapabilities } from '../memory/host-device.ts';
+import type { PasidTable } from '../memory/iommu-object.ts';
+import type { ModelEvents } from '../trace/model-events.ts';
+import { HostCaches, type HostCachesState, type NestedTable } from './caches.ts';
+import type { HostFunction } from './function.ts';
+import { HostLook } from './look.ts';
+import type { HostMemory } from './memory.ts';
+import type { HostIommuSettings } from './options.ts';
+import { HostPageTable, type HostPageTableState } from './page-table.ts';
+import { StaleDetector } from './stale.ts';
+import { HostTranslation } from './translation.ts';
+
+/** A nested table with the function whose requests it serves. */
+export interface NestedTableOwner extends NestedTable {
+  readonly owner: HostFunction;
+}
+
+export interface HostIommuState {
+  nextTable: number;
+  pageTables: HostPageTableState[];
+  nested: { id: number; table: PasidTable; stage: number; owner: number }[];
+  caches: HostCachesState;
+  translation: { serial: number };
+}
+
+/** The IOMMU of the modelled host: its page tables, its caches and what translates through them. */
+export class HostIommu {
+  readonly capabilities: HostCapabilities;
+  readonly memory: HostMemory;
+  readonly caches: HostCaches;
+  readonly detector: StaleDetector;
+  readonly translation: HostTranslation;
+  readonly look: HostLook;
+  readonly #pageTables = new Map<number, HostPageTable>();
+  readonly #nested = new Map<number, NestedTableOwner>();
+  #nextTable = 1;
+
+  constructor(settings: HostIommuSettings, memory: HostMemory, operations: OperationCounter, events: ModelEvents) {
+    const { capabilities } = settings;
+    const { addressBits } = capabilities;
+    this.capabilities = capabilities;
+    this.memory = memory;
+    this.caches = new HostCaches(settings);
+    this.detector = new StaleDetector(memory, events, addressBits);
+    const { caches, detector } = this;
+    this.translation = new HostTranslation({ memory, caches, detector, operations, addressBits });
+    this.look = new HostLook(memory, caches, addressBits);
+  }
+
+  /** The second stages, by id. */
+  get pageTables(): readonly HostPageTable[] {
+    return [...this.#pageTables.values()].sort((one, other) => one.id - other.id);
+  }
+
+  /** The guests' tables that are nested over them, by id. */
+  get nestedTables(): readonly NestedTableOwner[] {
+    return [...this.#nested.values()].sort((one, other) => one.id - other.id);
+  }
+
+  pageTable(id: number): HostPageTable | null {
+    return this.#pageTables.get(id) ?? null;
+  }
+
+  nestedTable(id: number): NestedTableOwner | null {
+    return this.#nested.get(id) ?? null;
+  }
+
+  /** An empty second stage. */
+  createPageTable(): HostPageTable {
+    const table = new HostPageTable(this.#nextTable++, this);
+    this.#pageTables.set(table.id, table);
+    return table;
+  }
+
+  /** @throws CommandError while a function is attached to it */
+  destroyPageTable(table: HostPageTable): void {
+    const user = table.functions[0];
+    if (user !== undefined) {
+      throw new CommandError(`Page table ${table.id} is used by host function ${user.name}: detach that first`);
+    }
+    table.unmap(0n, 1n << 64n);
+    this.#pageTables.delete(table.id);
+  }
+
+  /** Called by {@link HostFunction} alone: nests a table that it has checked. */
+  nest(table: PasidTable, stage: HostPageTable, owner: HostFunction): NestedTable {
+    const nested = { id: this.#nextTable++, table, stage, owner };
+    this.#nested.set(nested.id, nested);
+    return nested;
+  }
+
+  /** Called by {@link HostFunction} alone. */
+  unnest(nested: NestedTable): void {
+    this.#nested.delete(nested.id);
+    this.caches.dropNested(nested.id);
+  }
+
+  /** What the host kernel does when it changes a second stage. */
+  invalidateRange(table: HostPageTable, start: number, end: number): void {
+    const nested = new Set<number>();
+    for (const [id, { stage }] of this.#nested) if (stage === table) nested.add(id);
+    this.caches.invalidateRange(table.id, nested, start, end);
+  }
+
+  save(): HostIommuState {
+    return {
+      nextTable: this.#nextTable,
+      pageTables: this.pageTables.map((table) => table.save()),
+      nested: this.nestedTables.map(({ id, table, stage, owner }) => ({
+        id,
+        table: { ...table },
+        stage: stage.id,
+        owner: owner.requester,
+      })),
+      caches: this.caches.save(),
+      translation: this.translation.save(),
+    };
+  }
+
+  /**
+   * Takes back page tables, bindings and caches. Page tables that exist already are kept as objects, since containers
+   * hold them; `attached` says which function goes through which.
+   */
+  restore(state: HostIommuState, functions: readonly HostFunction[], attached: ReadonlyMap<number, number>): void {
+    this.#nextTable = state.nextTable;
+    const wanted = new Set(state.pageTables.map(({ id }) => id));
+    for (const id of [...this.#pageTables.keys()]) if (!wanted.has(id)) this.#pageTables.delete(id);
+    for (const saved of state.pageTables) {
+      const table = this.#pageTables.get(saved.id) ?? new HostPageTable(saved.id, this);
+      table.restore(saved);
+      this.#pageTables.set(saved.id, table);
+    }
+    this.#nested.clear();
+    for (const { id, table, stage, owner } of state.nested) {
+      const device = functions.find(({ requester }) => requester === owner);
+      const parent = this.#pageTables.get(stage);
+      if (device === undefined || parent === undefined) continue;
+      this.#nested.set(id, { id, table: { ...table }, stage: parent, owner: device });
+    }
+    for (const device of functions) {
+      const table = this.#pageTables.get(attached.get(device.requester) ?? 0) ?? null;
+      const nested = this.nestedTables.find(({ owner }) => owner === device) ?? null;
+      device.restoreAttachment(table, nested);
+    }
+    const contextOf = (requester: number) =>
+      functions.find((device) => device.requester === requester)?.contextEntry() ?? null;
+    this.caches.restore(state.caches, contextOf);
+    this.translation.restore(state.translation);
+  }
+}

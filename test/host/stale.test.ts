@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest';
+import { DATA, DIRECTORY, LEAF_TABLE, POOL, RO, ROOT, RW, simpleGuest } from './guest.ts';
+
+const IOVA = 0x4000_0000n;
+
+describe('a stale translation', () => {
+  it('is used and named with the page flush that was missing', () => {
+    const guest = simpleGuest();
+    expect(guest.byte(IOVA + 8n * 0n, 5)).toBe(0xa1);
+    const since = guest.poke(guest.slot, (DATA + 0x1000n) | RW);
+    expect(guest.byte(IOVA, 5)).toBe(0xa1);
+    expect(guest.stale).toEqual([
+      {
+        device: 'dev0',
+        pasid: 5,
+        address: IOVA,
+        access: 'read',
+        cache: 'iotlb',
+        cached: { address: guest.hpa(DATA), gpa: DATA, permissions: ['read', 'write', 'execute'] },
+        current: { address: guest.hpa(DATA + 0x1000n), gpa: DATA + 0x1000n, permissions: ['read', 'write', 'execute'] },
+        since,
+        missing: { granularity: 'page', 'domain-id': 1, pasid: 5, address: IOVA, size: 4096n },
+        sequence: 1,
+        operation: guest.operations.last,
+      },
+    ]);
+    expect(guest.device.flushIotlb({ granularity: 'page', pasid: 5, address: IOVA, size: 4096n, leafOnly: true })).toBe(
+      1,
+    );
+    expect(guest.byte(IOVA, 5)).toBe(0xb2);
+    expect(guest.stale).toHaveLength(1);
+  });
+
+  it('has no current one when the page is gone', () => {
+    const guest = simpleGuest();
+    guest.byte(IOVA, 5);
+    const since = guest.poke(guest.slot, 0n);
+    expect(guest.byte(IOVA, 5)).toBe(0xa1);
+    expect(guest.stale).toHaveLength(1);
+    expect(guest.stale[0]).toMatchObject({ cache: 'iotlb', since });
+    expect(guest.stale[0]).not.toHaveProperty('current');
+    guest.device.flushIotlb({ granularity: 'domain', domainId: 1, leafOnly: false });
+    expect(guest.byte(IOVA, 5)).toEqual({ code: 0x71 });
+    expect(guest.stale).toHaveLength(1);
+  });
+
+  it('is one only for an access that comes out differently', () => {
+    const guest = simpleGuest();
+    guest.byte(IOVA, 5);
+    guest.poke(guest.slot, DATA | RO);
+    expect(guest.byte(IOVA, 5)).toBe(0xa1);
+    expect(guest.stale).toEqual([]);
+    expect(guest.write(IOVA, Uint8Array.of(0xcc), 5).kind).toBe('moved');
+    expect(guest.stale).toHaveLength(1);
+    expect(guest.stale[0]).toMatchObject({ access: 'write', cache: 'iotlb' });
+    expect(guest.stale[0]).not.toHaveProperty('current');
+    expect(guest.byte(IOVA, 5)).toBe(0xcc);
+  });
+
+  it('is one when a right was added and the cached refusal is used', () => {
+    const guest = simpleGuest();
+    guest.poke(guest.slot, DATA | RO);
+    guest.byte(IOVA, 5);
+    guest.poke(guest.slot, DATA | RW);
+    expect(guest.write(IOVA, Uint8Array.of(1), 5)).toMatchObject({ kind: 'fault', code: 0x85 });
+    expect(guest.stale).toHaveLength(1);
+    expect(guest.stale[0]).toMatchObject({
+      cached: { permissions: ['read', 'execute'] },
+      current: { permissions: ['read', 'write', 'execute'] },
+    });
+  });
+
+  it('says nothing when the tables changed to the same translation', () => {
+    const guest = simpleGuest();
+    guest.byte(IOVA, 5);
+    guest.poke(guest.slot, DATA | RW | (1n << 52n));
+    guest.poke(guest.slot + 8n, (DATA + 0x5000n) | RW);
+    expect(guest.byte(IOVA, 5)).toBe(0xa1);
+    guest.poke(guest.slot, (DATA + 0x1000n) | RW);
+    guest.poke(guest.slot, DATA | RW);
+    expect(guest.byte(IOVA, 5)).toBe(0xa1);
+    expect(guest.stale).toEqual([]);
+  });
+
+  it('blames an upper-level entry, with the operation that wrote it', () => {
+    const guest = simpleGuest();
+    guest.byte(IOVA, 5);
+    const other = { next: POOL + 0x10_0000n };
+    guest.mapPage(ROOT + 0x8000n, IOVA, DATA + 0x1000n, RW, other);
+    const since = guest.poke(ROOT, guest.peek(ROOT + 0x8000n));
+    guest.poke(DATA + 0x2000n, 1n);
+    guest.byte(IOVA, 5);
+    expect(guest.stale).toHaveLength(1);
+    expect(guest.stale[0]).toMatchObject({ cache: 'iotlb', since, current: { gpa: DATA + 0x1000n } });
+  });
+});
+
+describe('a stale PASID entry', () => {
+  it('asks for a PASID-cache flush, and after that alone for the IOTLB one', () => {
+    const guest = simpleGuest();
+    guest.byte(IOVA, 5);
+    const root = ROOT + 0x8000n;
+    guest.mapPage(root, IOVA, DATA + 0x1000n, RW, { next: POOL + 0x10_0000n });
+    const since = guest.poke(LEAF_TABLE + 64n * 5n + 16n, root);
+    expect(guest.byte(IOVA, 5)).toBe(0xa1);
+    expect(guest.stale).toHaveLength(1);
+    expect(guest.stale[0]).toMatchObject({
+      cache: 'pasid',
+      since,
+      cached: { gpa: DATA },
+      current: { gpa: DATA + 0x1000n },
+      missing: { granularity: 'pasid', 'domain-id': 1, pasid: 5 },
+    });
+
+    expect(guest.device.flushPasidCache({ granularity: 'pasid', domainId: 1, pasid: 5 })).toBe(1);
+    expect(guest.byte(IOVA, 5)).toBe(0xa1);
+    expect(guest.stale).toHaveLength(2);
+    expect(guest.stale[1]).toMatchObject({ cache: 'iotlb', since, missing: { granularity: 'page', address: IOVA } });
+
+    expect(guest.device.flushIotlb({ granularity: 'pasid', pasid: 5, leafOnly: false })).toBe(1);
+    expect(guest.byte(IOVA, 5)).toBe(0xb2);
+    expect(guest.stale).toHaveLength(2);
+  });
+
+  it('gives two events when page tables and PASID entry have both changed', () => {
+    const guest = simpleGuest();
+    guest.byte(IOVA, 5);
+    const first = guest.poke(guest.slot, (DATA + 0x3000n) | RW);
+    const second = guest.poke(LEAF_TABLE + 64n * 5n, 0n);
+    guest.byte(IOVA, 5);
+    expect(guest.stale.map(({ cache, since }) => ({ cache, since }))).toEqual([
+      { cache: 'pasid', since: second },
+      { cache: 'iotlb', since: first },
+    ]);
+    expect(guest.stale[0]).not.toHaveProperty('current');
+  });
+
+  it('is found when it leads a miss astray', () => {
+    const guest = simpleGuest();
+    guest.byte(IOVA, 5);
+    guest.mapPage(ROOT + 0x8000n, IOVA + 0x1000n, DATA + 0x1000n, RW, { next: POOL + 0x10_0000n });
+    guest.poke(LEAF_TABLE + 64n * 5n + 16n, ROOT + 0x8000n);
+    expect(guest.byte(IOVA + 0x1000n, 5)).toEqual({ code: 0x71 });
+    expect(guest.stale).toHaveLength(1);
+    expect(guest.stale[0]).toMatchObject({
+      cache: 'pasid',
+      cached: { address: guest.hpa(ROOT), gpa: ROOT, permissions: [] },
+      current: { gpa: DATA + 0x1000n },
+    });
+  });
+
+  it('in the directory counts too', () => {
+    const guest = simpleGuest();
+    guest.byte(IOVA, 5);
+    const since = guest.poke(DIRECTORY, 0n);
+    guest.byte(IOVA, 5);
+    expect(guest.stale.map((event) => [event.cache, event.since])).toEqual([['pasid', since]]);
+  });
+
+  it('says nothing when it was rewritten with what matters unchanged', () => {
+    const guest = simpleGuest();
+    guest.byte(IOVA, 5);
+    guest.poke(LEAF_TABLE + 64n * 5n, guest.peek(LEAF_TABLE + 64n * 5n) | (1n << 9n));
+    guest.byte(IOVA, 5);
+    expect(guest.stale).toEqual([]);
+  });
+});
