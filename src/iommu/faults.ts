@@ -5,7 +5,7 @@ import type { Access, TranslationFault } from '../memory/access.ts';
 export interface FaultReason {
   /** VT-d, section 7.1.3 and the tables of fault reasons behind it. */
   readonly code: number;
-  /** The name that replies and events carry. */
+  /** The name that replies and events carry; the stage of a nested walk may give two codes the same. */
   readonly reason: string;
   /** What happened, as the middle of a sentence. */
   readonly description: string;
@@ -18,51 +18,61 @@ export interface FaultReason {
 const QUALIFIED = 1;
 const RECOVERABLE = 2;
 
-/** Code, name, flags, description. QEMU 11.1.3's qualification; the nested ones and 0x82 are the specification's. */
+/**
+ * Code, name, flags, description. Qualification is QEMU 11.1.3's; 0x46, 0x74 to 0x79 and 0x82 are raised only where
+ * the specification's reading is followed. 0 stands for a request that hardware would give no reason for.
+ */
 const TABLE: readonly (readonly [number, string, number, string])[] = [
-  [0x01, 'root-entry-not-present', 0, 'the root entry is not present'],
-  [0x02, 'context-entry-not-present', QUALIFIED, 'the context entry is not present'],
-  [0x03, 'context-entry-invalid', QUALIFIED, 'the context entry is invalid, or its top page table cannot be read'],
+  [0x00, 'no-pasid-table', 0, 'no PASID table is bound for the device'],
+  [0x01, 'root-not-present', 0, 'the root entry is not present'],
+  [0x02, 'context-not-present', QUALIFIED, 'the context entry is not present'],
+  [0x03, 'context-invalid', QUALIFIED, 'the context entry is invalid, or its top page table cannot be read'],
   [0x04, 'address-beyond-width', QUALIFIED, 'the address is beyond the width that the unit or the context allows'],
-  [0x05, 'write-denied', QUALIFIED | RECOVERABLE, 'the second stage gives no right to write'],
-  [0x06, 'read-denied', QUALIFIED | RECOVERABLE, 'the second stage gives no right to read'],
+  [0x05, 'write-not-permitted', QUALIFIED | RECOVERABLE, 'the second stage does not permit writes'],
+  [0x06, 'read-not-permitted', QUALIFIED | RECOVERABLE, 'the second stage does not permit reads'],
   [0x07, 'second-stage-table-unreachable', QUALIFIED, 'a second-stage table cannot be read'],
   [0x08, 'root-table-unreachable', 0, 'the root table cannot be read'],
   [0x09, 'context-table-unreachable', 0, 'the context table cannot be read'],
-  [0x0a, 'root-entry-reserved', 0, 'a reserved bit of the root entry is set'],
-  [0x0b, 'context-entry-reserved', 0, 'a reserved bit of the context entry is set'],
-  [0x0c, 'second-stage-entry-reserved', QUALIFIED, 'a reserved bit of a second-stage entry is set'],
+  [0x0a, 'root-reserved', 0, 'a reserved bit of the root entry is set'],
+  [0x0b, 'context-reserved', 0, 'a reserved bit of the context entry is set'],
+  [0x0c, 'second-stage-reserved', QUALIFIED, 'a reserved bit of a second-stage entry is set'],
   [0x0d, 'request-blocked', QUALIFIED, 'the translation type of the context blocks such requests'],
-  [0x0e, 'interrupt-address', QUALIFIED, 'the translated address lies in the interrupt range'],
+  [0x0e, 'output-in-interrupt-range', QUALIFIED, 'the translated address lies in the interrupt range'],
   [0x20, 'interrupt-request-reserved', 0, 'a reserved bit of the interrupt request is set'],
-  [0x21, 'interrupt-index-too-large', 0, 'the interrupt index is beyond the interrupt remapping table'],
+  [0x21, 'interrupt-index-out-of-range', 0, 'the interrupt index is beyond the interrupt remapping table'],
   [0x22, 'interrupt-entry-not-present', QUALIFIED, 'the interrupt remapping entry is not present'],
   [0x23, 'interrupt-table-unreachable', 0, 'the interrupt remapping table cannot be read'],
   [0x24, 'interrupt-entry-reserved', QUALIFIED, 'a reserved bit of the interrupt remapping entry is set'],
   [0x25, 'compatibility-interrupt-blocked', 0, 'interrupts in compatibility format are blocked'],
-  [0x26, 'interrupt-source-denied', QUALIFIED, 'the interrupt remapping entry does not allow this source'],
-  [0x31, 'translation-mode-blocks-pasid', 0, 'the translation mode of the root table allows no such request'],
+  [0x26, 'interrupt-source-not-permitted', QUALIFIED, 'the interrupt remapping entry does not permit this source'],
+  [0x31, 'translation-mode-blocks-request', 0, 'the translation mode of the root table blocks such requests'],
+  [0x46, 'pasid-out-of-range', QUALIFIED, 'the PASID is beyond the PASID table'],
   [0x47, 'page-requests-disabled', QUALIFIED, 'the context entry does not enable page requests'],
   [0x50, 'pasid-directory-unreachable', 0, 'the PASID directory cannot be read'],
   [0x51, 'pasid-directory-entry-not-present', QUALIFIED | RECOVERABLE, 'the PASID directory entry is not present'],
   [0x58, 'pasid-table-unreachable', 0, 'the PASID table cannot be read'],
   [0x59, 'pasid-entry-not-present', QUALIFIED | RECOVERABLE, 'the PASID entry is not present'],
-  [0x5b, 'pasid-entry-invalid', QUALIFIED, 'the PASID entry asks for what the unit does not support'],
+  [0x5b, 'pasid-entry-invalid', QUALIFIED, 'the PASID entry asks for what is not supported'],
   [0x70, 'first-stage-table-unreachable', QUALIFIED | RECOVERABLE, 'a first-stage table cannot be read'],
-  [0x71, 'first-stage-entry-not-present', QUALIFIED | RECOVERABLE, 'a first-stage entry is not present'],
-  [0x72, 'first-stage-entry-reserved', QUALIFIED | RECOVERABLE, 'a reserved bit of a first-stage entry is set'],
-  [0x73, 'first-stage-top-table-unreachable', QUALIFIED | RECOVERABLE, 'the top first-stage table cannot be read'],
-  [0x74, 'nested-address-beyond-width', QUALIFIED | RECOVERABLE, 'the first stage leads beyond the second stage'],
-  [0x75, 'nested-top-table-read-denied', QUALIFIED | RECOVERABLE, 'the second stage hides the top first-stage table'],
-  [0x76, 'nested-table-read-denied', QUALIFIED | RECOVERABLE, 'the second stage hides a first-stage table'],
-  [0x77, 'nested-table-write-denied', QUALIFIED | RECOVERABLE, 'the second stage keeps a first-stage table read-only'],
-  [0x79, 'nested-access-denied', QUALIFIED | RECOVERABLE, 'the second stage gives no such right to the page'],
+  [0x71, 'first-stage-not-present', QUALIFIED | RECOVERABLE, 'a first-stage entry is not present'],
+  [0x72, 'first-stage-reserved', QUALIFIED | RECOVERABLE, 'a reserved bit of a first-stage entry is set'],
+  [0x73, 'first-stage-root-unreachable', QUALIFIED | RECOVERABLE, 'the top first-stage table cannot be read'],
+  [0x74, 'address-beyond-width', QUALIFIED | RECOVERABLE, 'the first stage leads beyond what the second stage spans'],
+  [0x75, 'first-stage-root-unreachable', QUALIFIED | RECOVERABLE, 'the second stage hides the top first-stage table'],
+  [0x76, 'first-stage-table-unreachable', QUALIFIED | RECOVERABLE, 'the second stage hides a first-stage table'],
+  [
+    0x77,
+    'accessed-dirty-write-failed',
+    QUALIFIED | RECOVERABLE,
+    'a first-stage table is read-only in the second stage',
+  ],
+  [0x79, 'not-mapped', QUALIFIED | RECOVERABLE, 'the second stage does not map the page for this access'],
   [0x80, 'address-not-canonical', QUALIFIED | RECOVERABLE, 'the address is not canonical'],
-  [0x81, 'user-access-denied', QUALIFIED | RECOVERABLE, 'a first-stage entry is for the supervisor only'],
-  [0x82, 'execute-denied', QUALIFIED | RECOVERABLE, 'the first stage gives no right to execute'],
-  [0x85, 'first-stage-write-denied', QUALIFIED | RECOVERABLE, 'the first stage gives no right to write'],
-  [0x87, 'interrupt-address-scalable', QUALIFIED, 'the translated address lies in the interrupt range'],
-  [0x91, 'accessed-dirty-update-failed', QUALIFIED, 'the accessed or dirty bit of an entry cannot be written'],
+  [0x81, 'supervisor-page', QUALIFIED | RECOVERABLE, 'a first-stage entry is for the supervisor only'],
+  [0x82, 'execute-not-permitted', QUALIFIED | RECOVERABLE, 'the first stage does not permit instruction fetches'],
+  [0x85, 'first-stage-write-not-permitted', QUALIFIED | RECOVERABLE, 'the first stage does not permit writes'],
+  [0x87, 'output-in-interrupt-range', QUALIFIED, 'the translated address lies in the interrupt range'],
+  [0x91, 'accessed-dirty-write-failed', QUALIFIED, 'the accessed or dirty bit of an entry cannot be written'],
 ];
 
 /** Every fault reason that the model knows, by ascending code. */
@@ -88,9 +98,10 @@ export function translationFault(code: number, access: Access, address: bigint, 
   const { reason, description } = faultReason(code);
   const verb = access === 'none' ? 'lookup' : access;
   const space = pasid === undefined ? '' : ` with PASID ${pasid}`;
+  const number = code === 0 ? '' : ` (fault ${hex(code)})`;
   return {
     code,
     reason,
-    sentence: `The ${verb} at address ${hex(address)}${space} faulted: ${description} (reason ${hex(code)})`,
+    sentence: `The ${verb} at address ${hex(address)}${space} faulted: ${description}${number}`,
   };
 }

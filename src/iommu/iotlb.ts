@@ -261,7 +261,7 @@ export class Iotlb implements Snapshottable<IotlbState> {
 
   #setFor(table: number, key: number): TagSet {
     let sets = this.#sets.get(table);
-    if (sets === undefined) this.#sets.set(table, (sets = new Map()));
+    if (sets === undefined) this.#sets.set(table, (sets = new Map<number, TagSet>()));
     let set = sets.get(key);
     if (set === undefined) {
       sets.set(key, (set = { table, key, size: 0, shifts: [], bySize: [] }));

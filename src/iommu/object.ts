@@ -42,6 +42,8 @@ const METHOD = {
   'flush-pasid-cache': 'flushPasidCache',
 } as const satisfies Record<ObjectEvent, keyof ObjectListener>;
 
+const WHO_LISTENS = 'name a vfio-pci device, an emulated one needs no such notification';
+
 /**
  * The IOMMU object of one device's address space: the listeners that registered with it, and the PASID table that is
  * bound through it.
@@ -125,9 +127,7 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
     checkPasidTable(table);
     const asked = this.#registrations.filter((registration) => takes(registration, 'bind'));
     if (asked.length === 0) {
-      throw new CommandError(
-        `No listener takes PASID tables for device '${this.device}'; only a vfio-pci device behind an IOMMU does`,
-      );
+      throw new CommandError(`No listener takes PASID tables for device '${this.device}'; ${WHO_LISTENS}`);
     }
     const previous = this.#binding;
     const accepted: { registration: Registration; held: boolean }[] = [];
@@ -171,11 +171,14 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
   }
 
   /**
-   * Tells every listener that takes IOTLB flushes. Nobody listening is no error: there is nothing to be stale then.
-   * @throws CommandError when a member that the granularity needs is missing or out of range
+   * Tells every listener that takes IOTLB flushes. A guest flushes whatever devices it has: without a listener nothing
+   * is propagated, and no event says so.
+   * @throws CommandError when a member that the granularity needs is missing or out of range; for a command, when
+   *   nobody listens
    */
   flushIotlb(flush: IotlbFlush, origin: Origin): FlushResult {
     checkIotlbFlush(flush);
+    if (!this.#isServed('flush-iotlb', origin)) return { listeners: [], dropped: 0 };
     const result = this.#flush('flush-iotlb', (listener) => listener.flushIotlb?.(flush) ?? 0);
     this.#events.emit('IOMMU_IOTLB_FLUSHED', {
       iommu: this.unit,
@@ -194,11 +197,12 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
   }
 
   /**
-   * Tells every listener that takes PASID-cache flushes.
-   * @throws CommandError when a member that the granularity needs is missing or out of range
+   * Tells every listener that takes PASID-cache flushes, under the same rules.
+   * @throws CommandError as {@link flushIotlb}
    */
   flushPasidCache(flush: PasidCacheFlush, origin: Origin): FlushResult {
     checkPasidCacheFlush(flush);
+    if (!this.#isServed('flush-pasid-cache', origin)) return { listeners: [], dropped: 0 };
     const result = this.#flush('flush-pasid-cache', (listener) => listener.flushPasidCache?.(flush) ?? 0);
     this.#events.emit('IOMMU_PASID_CACHE_FLUSHED', {
       iommu: this.unit,
@@ -244,6 +248,12 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
       const { delivered, failed, holds } = state.registrations[index]!;
       Object.assign(registration, { delivered, failed, holds });
     });
+  }
+
+  #isServed(event: ObjectEvent, origin: Origin): boolean {
+    if (this.#registrations.some((registration) => takes(registration, event))) return true;
+    if (origin === 'guest') return false;
+    throw new CommandError(`No listener takes '${event}' for device '${this.device}'; ${WHO_LISTENS}`);
   }
 
   #flush(event: ObjectEvent, deliver: (listener: ObjectListener) => number): FlushResult {

@@ -26,8 +26,8 @@ function checkNumbers(domainId: number | undefined, pasid: number | undefined): 
   }
 }
 
-function needs(granularity: string, member: string): CommandError {
-  return new CommandError(`Granularity '${granularity}' needs '${member}'; give it or choose a wider granularity`);
+function missing(member: string): CommandError {
+  return new CommandError(`Parameter '${member}' is missing`);
 }
 
 /**
@@ -37,12 +37,12 @@ function needs(granularity: string, member: string): CommandError {
  */
 export function checkIotlbFlush(flush: IotlbFlush): void {
   const { granularity, domainId, pasid, address, size } = flush;
-  if (granularity === 'domain' && domainId === undefined) throw needs(granularity, 'domain-id');
-  if ((granularity === 'pasid' || granularity === 'page') && pasid === undefined) throw needs(granularity, 'pasid');
+  if (granularity === 'domain' && domainId === undefined) throw missing('domain-id');
+  if ((granularity === 'pasid' || granularity === 'page') && pasid === undefined) throw missing('pasid');
   checkNumbers(domainId, pasid);
   if (granularity !== 'page') return;
-  if (address === undefined) throw needs(granularity, 'address');
-  if (size === undefined) throw needs(granularity, 'size');
+  if (address === undefined) throw missing('address');
+  if (size === undefined) throw missing('size');
   if (size < FOUR_KIB || !isPowerOfTwo(size)) {
     throw new CommandError(`The flush size ${hex(size)} must be a power of two and at least 4 KiB (0x1000)`);
   }
@@ -54,7 +54,7 @@ export function checkIotlbFlush(flush: IotlbFlush): void {
 /** @throws CommandError naming what is missing or out of range */
 export function checkPasidCacheFlush(flush: PasidCacheFlush): void {
   const { granularity, domainId, pasid } = flush;
-  if (granularity === 'domain' && domainId === undefined) throw needs(granularity, 'domain-id');
-  if (granularity === 'pasid' && pasid === undefined) throw needs(granularity, 'pasid');
+  if (granularity === 'domain' && domainId === undefined) throw missing('domain-id');
+  if (granularity === 'pasid' && pasid === undefined) throw missing('pasid');
   checkNumbers(domainId, pasid);
 }

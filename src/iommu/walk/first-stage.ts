@@ -1,9 +1,10 @@
 import { type Access, Permission, type Permissions } from '../../memory/access.ts';
 import type { TableMemory } from '../../memory/table-memory.ts';
+import { type Reading, SPECIFICATION } from './reading.ts';
 
 /**
  * First-stage translation: the x86 page tables of 4 and 5 levels with pages of 4 KiB, 2 MiB and 1 GiB
- * (VT-d, section 3.6; entry layout section 9.8).
+ * (VT-d, section 3.6; entry layout section 9.7).
  *
  * All numbers here are plain ones: pages and frames are numbers of 4 KiB (52 bits at most), table addresses have at
  * most 52 bits, and entries come as two unsigned 32-bit halves. bigint would make a walk three to six times slower.
@@ -25,37 +26,6 @@ const TWO_TO_20 = 0x10_0000;
 const TWO_TO_27 = 0x800_0000;
 const TWO_TO_12 = 0x1000;
 
-/** What distinguishes the specification's reading from that of a version of QEMU. */
-export interface FirstStageReading {
-  /**
-   * The accessed and dirty bits are written only when none of those that are wanted is set: an entry that was read
-   * first never becomes dirty.
-   */
-  readonly updateOnlyUntouched: boolean;
-  /** Every request counts as one of a user, and WPE plays no part. */
-  readonly alwaysUser: boolean;
-  /** XD is looked at; otherwise nobody is ever given the right to execute, and execute requests pass as reads. */
-  readonly executeDisable: boolean;
-  /** The address width field of the PASID entry narrows the canonical range below what the levels span. */
-  readonly narrowedByPasidEntry: boolean;
-}
-
-/** VT-d specification, revision 4.1. */
-export const SPECIFICATION: FirstStageReading = {
-  updateOnlyUntouched: false,
-  alwaysUser: false,
-  executeDisable: true,
-  narrowedByPasidEntry: false,
-};
-
-/** As QEMU 11.1.3 walks. */
-export const QEMU_11_1_3: FirstStageReading = {
-  updateOnlyUntouched: true,
-  alwaysUser: true,
-  executeDisable: false,
-  narrowedByPasidEntry: true,
-};
-
 /** What the entry that points to a first-stage table says about it. */
 export interface FirstStageTable {
   /** Address of the top table, a multiple of 4 KiB below 2^52. */
@@ -74,7 +44,8 @@ export interface FirstStageOptions {
   addressWidth: number;
   /** 1 GiB pages may be used (FS1GP); otherwise bit 7 is reserved in an entry of level 3. Default: true. */
   oneGiB?: boolean;
-  reading?: FirstStageReading;
+  /** Default: the specification's. */
+  reading?: Reading;
 }
 
 /**
@@ -95,6 +66,8 @@ export class FirstStageWalker {
   permissions: Permissions = Permission.none;
   /** The leaf is marked dirty: a cache may then serve writes without a new walk. */
   dirty = false;
+  /** Address of the entry that was used last, readable or not. */
+  entry = 0;
   /** How many entries were read, from the top table down. */
   steps = 0;
   /** Addresses of those entries. */
@@ -102,7 +75,7 @@ export class FirstStageWalker {
   /** Their values as they are after the walk, in unsigned halves. */
   readonly stepLow = new Uint32Array(MAX_LEVELS);
   readonly stepHigh = new Uint32Array(MAX_LEVELS);
-  readonly #reading: FirstStageReading;
+  readonly #reading: Reading;
   readonly #reservedHigh: number;
   /** Reserved bits of the low half, by 2 * level, plus 1 for a leaf. */
   readonly #reservedLow: readonly number[];
@@ -153,6 +126,7 @@ export class FirstStageWalker {
     for (let level: number = levels; ; level--) {
       const bits = level > 3 ? upper >> (9 * (level - 4)) : lower >> (9 * (level - 1));
       const entry = address + 8 * (bits & 0x1ff);
+      this.entry = entry;
       if (!memory.read(entry)) return this.#fail(level === levels ? 0x73 : 0x70, level);
       const low = memory.low;
       const high = memory.high;

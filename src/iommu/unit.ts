@@ -1,0 +1,107 @@
+import type { Access } from '../memory/access.ts';
+import type { AddressSpace } from '../memory/address-space.ts';
+import type { IommuRegion } from '../memory/iommu-region.ts';
+import type { PciBus } from '../pci/bus.ts';
+import type { PciIommuOps } from '../pci/iommu-ops.ts';
+import type { Binding, NotifierIommuObject } from './object.ts';
+
+/** How a unit translates at the moment. */
+export type IommuMode = 'off' | 'legacy' | 'scalable' | 'ecs' | 'other';
+
+/** Whether a device's requests go around its unit; `auto`: what the unit's registers and tables say. */
+export type BypassMode = 'auto' | 'bypass' | 'translate';
+
+/** One device's view of memory behind a unit. It is made when it is first asked for and stays as long as the unit. */
+export interface DeviceSpace {
+  readonly bus: PciBus;
+  readonly devfn: number;
+  readonly addressSpace: AddressSpace;
+  /** Shown by the address space unless it is bypassed. */
+  readonly region: IommuRegion;
+  /** Found through the address space, bypassed or not. */
+  readonly iommuObject: NotifierIommuObject;
+  /** The address space shows plain memory at the moment. */
+  readonly bypass: boolean;
+}
+
+export interface TranslationRequest {
+  readonly address: bigint;
+  readonly access: Access;
+  /** Absent: a request without PASID; 0 is a PASID. */
+  readonly pasid?: number;
+}
+
+/** A unit's answer, as `iommu-translate` gives it. */
+export type UnitTranslation =
+  | {
+      readonly result: 'translated';
+      /** Guest-physical, of that very byte. */
+      readonly address: bigint;
+      /** Size in bytes of the page that it lies in. */
+      readonly size: bigint;
+      readonly permissions: ('read' | 'write' | 'execute')[];
+      readonly source: 'iotlb' | 'walk' | 'bypass';
+    }
+  | { readonly result: 'fault'; readonly code: number; readonly reason: string; readonly desc: string };
+
+/** What a unit offers to the guest, as `query-iommus` lists it. */
+export interface IommuCapabilities {
+  readonly 'aw-bits': number;
+  readonly 'pasid-bits': number;
+  readonly 'first-stage': boolean;
+  readonly 'second-stage': boolean;
+  readonly nested: boolean;
+  readonly 'caching-mode': boolean;
+  readonly 'device-iotlb': boolean;
+  readonly 'page-requests': boolean;
+  readonly registers: readonly { readonly name: string; readonly value: bigint }[];
+}
+
+export interface IommuDeviceInfo {
+  readonly device: string;
+  readonly bdf: string;
+  readonly bypass: boolean;
+  readonly 'domain-id'?: number;
+  readonly binding?: Binding;
+}
+
+/** A unit as `query-iommus` lists it. */
+export interface IommuInfo {
+  readonly id: string;
+  readonly kind: string;
+  readonly 'qom-path': string;
+  readonly mode: IommuMode;
+  readonly capabilities: IommuCapabilities;
+  readonly devices: readonly IommuDeviceInfo[];
+  readonly caches: readonly {
+    readonly name: string;
+    readonly entries: number;
+    readonly size: number;
+    readonly hits: number;
+    readonly misses: number;
+  }[];
+}
+
+/** What every emulated IOMMU is to the rest of the machine. */
+export interface IommuUnit extends PciIommuOps {
+  /** Null when the user gave none. */
+  readonly id: string | null;
+  readonly qomPath: string;
+  /** What replies and events call it: the id, or the QOM path. */
+  readonly name: string;
+  /** The device type. */
+  readonly kind: string;
+  readonly mode: IommuMode;
+  describe(): IommuInfo;
+  /**
+   * Shows a device plain memory, or the IOMMU region, until the unit judges the device anew or is reset.
+   * @throws CommandError when a listener cannot follow; nothing has changed then
+   */
+  setBypass(bus: PciBus, devfn: number, mode: BypassMode): void;
+  /** Looks an address up without side effects: no cache is filled, no bit set, no fault recorded. */
+  translate(bus: PciBus, devfn: number, request: TranslationRequest): UnitTranslation;
+  /** By bus number and function. */
+  deviceSpaces(): readonly DeviceSpace[];
+  /** A reset of the machine: bindings go, and all devices are judged anew. */
+  reset(): void;
+}
