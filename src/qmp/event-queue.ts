@@ -1,11 +1,5 @@
+import type { EventLossEvent } from '../generated/types.ts';
 import type { EventMessage } from './event-message.ts';
-
-/** Events that a client has lost: how many, and the first and last sequence number of the model events among them. */
-export interface EventLoss {
-  lost: number;
-  from?: number;
-  to?: number;
-}
 
 /** How much may wait for one client. */
 export interface EventQueueLimits {
@@ -26,17 +20,17 @@ type Entry = EventMessage | string;
 export class EventQueue {
   readonly #limits: EventQueueLimits;
   readonly #pretty: boolean;
-  readonly #lossMessage: (loss: EventLoss) => EventMessage;
+  readonly #lossMessage: (loss: EventLossEvent) => EventMessage;
   #entries: (Entry | undefined)[] = [];
   #head = 0;
   #events = 0;
   #eventText = 0;
   #replyText = 0;
   #lostTotal = 0;
-  #loss: EventLoss | undefined;
+  #loss: EventLossEvent | undefined;
 
   /** @param lossMessage makes the event that reports a loss */
-  constructor(limits: EventQueueLimits, pretty: boolean, lossMessage: (loss: EventLoss) => EventMessage) {
+  constructor(limits: EventQueueLimits, pretty: boolean, lossMessage: (loss: EventLossEvent) => EventMessage) {
     this.#limits = limits;
     this.#pretty = pretty;
     this.#lossMessage = lossMessage;

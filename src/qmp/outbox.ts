@@ -1,5 +1,6 @@
+import type { EventLossEvent } from '../generated/types.ts';
 import type { EventMessage } from './event-message.ts';
-import { type EventLoss, EventQueue, type EventQueueLimits } from './event-queue.ts';
+import { EventQueue, type EventQueueLimits } from './event-queue.ts';
 import type { Transport } from './transport.ts';
 
 /** How much output may pile up for one client, in characters (all output is ASCII, so also in bytes). */
@@ -49,7 +50,7 @@ export class Outbox {
     transport: Transport,
     limits: OutputLimits,
     pretty: boolean,
-    lossMessage: (loss: EventLoss) => EventMessage,
+    lossMessage: (loss: EventLossEvent) => EventMessage,
   ) {
     this.#transport = transport;
     this.#limits = limits;
@@ -89,8 +90,8 @@ export class Outbox {
   event(event: EventMessage): void {
     if (this.#closed) return;
     // What is collected may only be waiting for the end of the turn; a client that reads takes it at once.
-    if (this.#queue.empty && !this.#takesEvents) this.flush();
-    if (this.#queue.empty && this.#takesEvents) this.#append(event.line(this.#pretty));
+    if (this.#queue.empty && !this.#takesEvents()) this.flush();
+    if (this.#queue.empty && this.#takesEvents()) this.#append(event.line(this.#pretty));
     else this.#queue.offer(event);
   }
 
@@ -117,9 +118,9 @@ export class Outbox {
   /** The client has read something: sends more of what waits. */
   drained(): void {
     if (this.#closed) return;
-    while (!this.#queue.empty && this.#takesEvents) {
+    while (!this.#queue.empty && this.#takesEvents()) {
       this.#append(this.#queue.take() ?? '');
-      if (!this.#takesEvents) this.flush();
+      if (!this.#takesEvents()) this.flush();
     }
     this.flush();
     this.#measure();
@@ -142,7 +143,7 @@ export class Outbox {
     this.#queue.clear();
   }
 
-  get #takesEvents(): boolean {
+  #takesEvents(): boolean {
     return this.#transport.unsent + this.#text.length <= this.#limits.directEvents;
   }
 

@@ -1,6 +1,6 @@
+import type { ClientInfo, QMPCapability } from '../generated/types.ts';
 import type { Call } from './call.ts';
 import type { AnyHandler, CommandSchema } from './dispatcher.ts';
-import type { Capability, ClientInfo } from './session.ts';
 
 /** The schema as this room needs it: validation, and what introspection answers. */
 export interface ProtocolSchema extends CommandSchema {
@@ -28,6 +28,6 @@ export function protocolHandlers(
   ];
 }
 
-function negotiate(args: { enable?: readonly Capability[] }, call: Call): undefined {
+function negotiate(args: { enable?: readonly QMPCapability[] }, call: Call): undefined {
   call.client.negotiate(args.enable ?? []);
 }

@@ -1,16 +1,16 @@
 import type { Socket } from 'node:net';
-import type { EventName } from '../generated/types.ts';
+import type { Readable, Writable } from 'node:stream';
+import type { ClientInfo, EventLossEvent, EventName, QMPCapability } from '../generated/types.ts';
 import { Call } from './call.ts';
 import type { Handlers } from './commands.ts';
 import { type AnyHandler, Dispatcher } from './dispatcher.ts';
 import { type Endpoint, type EndpointOptions, endpointName } from './endpoint.ts';
 import { EventMessage } from './event-message.ts';
-import type { EventLoss } from './event-queue.ts';
 import { connectTo, Listener } from './listener.ts';
 import type { Timestamp, Version } from './message.ts';
 import { DEFAULT_OUTPUT_LIMITS, type OutputLimits } from './outbox.ts';
 import { type ProtocolSchema, protocolHandlers } from './protocol-commands.ts';
-import { type Capability, type ClientInfo, Session, type SessionHost } from './session.ts';
+import { Session, type SessionHost } from './session.ts';
 import { StreamTransport } from './stream-transport.ts';
 import { NODE_TIMERS, QEMU_THROTTLE_RULES, Throttle, type ThrottleRule, type Timers } from './throttle.ts';
 import type { Transport, TransportUser } from './transport.ts';
@@ -26,9 +26,15 @@ export interface QmpServerOptions {
   readonly timers?: Timers;
   readonly throttle?: ReadonlyMap<string, ThrottleRule>;
   readonly limits?: Partial<OutputLimits>;
-  readonly capabilities?: readonly Capability[];
+  readonly capabilities?: readonly QMPCapability[];
   /** Told about exceptions that are bugs, and about errors of listening sockets; `where` is a command or a socket. */
   readonly onInternalError?: (error: unknown, where: string) => void;
+}
+
+/** The two streams of a client on the terminal or a pipe; `process` is one. */
+export interface StandardStreams {
+  readonly stdin: Readable;
+  readonly stdout: Writable;
 }
 
 /** Milliseconds that clients have to take what is left for them when the server closes. */
@@ -42,7 +48,7 @@ export class QmpServer {
   readonly #host: SessionHost;
   readonly #now: () => Timestamp;
   readonly #timers: Timers;
-  readonly #capabilities: readonly Capability[];
+  readonly #capabilities: readonly QMPCapability[];
   readonly #onInternalError: (error: unknown, where: string) => void;
   readonly #throttle: Throttle<EventMessage>;
   readonly #sessions = new Set<Session>();
@@ -50,6 +56,7 @@ export class QmpServer {
   #lastId = 0;
   #stopped = false;
   #onEmpty: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(options: QmpServerOptions) {
     this.#now = options.now;
@@ -69,7 +76,7 @@ export class QmpServer {
       get stopped() {
         return isStopped();
       },
-      lossMessage: (loss: EventLoss) => new EventMessage('EVENT_LOSS', loss, this.#now()),
+      lossMessage: (loss: EventLossEvent) => new EventMessage('EVENT_LOSS', loss, this.#now()),
       internalError: (error, command) => this.#onInternalError(error, command),
       closed: (session) => this.#forget(session),
     };
@@ -101,8 +108,8 @@ export class QmpServer {
   }
 
   /** Serves one client on standard input and output. They stay open when it ends its input, as they do in QEMU. */
-  serveStandardStreams(options: EndpointOptions = {}): void {
-    const transport = new StreamTransport(process.stdin, process.stdout, { probe: false, keepOutput: true });
+  serveStandardStreams(options: EndpointOptions = {}, streams: StandardStreams = process): void {
+    const transport = new StreamTransport(streams.stdin, streams.stdout, { probe: false, keepOutput: true });
     transport.open(this.accept(transport, 'stdio', options));
   }
 
@@ -144,9 +151,14 @@ export class QmpServer {
 
   /**
    * Ends everything: stops dispatch, removes the socket files at once, sends what waits for the clients and closes
-   * their connections. Settled when the last one is closed, which takes at most a second.
+   * their connections. Settled when the last one is closed, which takes at most a second; asked for twice, it ends once.
    */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.stopDispatch();
     this.#throttle.close();
     for (const listener of this.#listeners) listener.close();

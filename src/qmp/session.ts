@@ -1,4 +1,5 @@
 import { CommandError, messageOf } from '../core/errors.ts';
+import type { ClientInfo, EventLossEvent, QMPCapability } from '../generated/types.ts';
 import { MessageReader } from '../wire/message-reader.ts';
 import type { WireOutput, WireValue } from '../wire/values.ts';
 import { Call } from './call.ts';
@@ -6,15 +7,11 @@ import type { Client } from './commands.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { EventFilter, type EventPatterns } from './event-filter.ts';
 import type { EventMessage } from './event-message.ts';
-import type { EventLoss } from './event-queue.ts';
 import { errorLine, greetingLine, successLine, type Version } from './message.ts';
 import { Outbox, type OutputLimits } from './outbox.ts';
 import { isOutOfBandRequest, readRequest, requestId } from './request.ts';
 import { type Message, ParseFailure, RequestQueue } from './request-queue.ts';
 import type { Transport, TransportUser } from './transport.ts';
-
-/** What a client may negotiate; there is one capability. */
-export type Capability = 'oob';
 
 /** What is a session's own. */
 export interface SessionOptions {
@@ -23,7 +20,7 @@ export interface SessionOptions {
   readonly socket: string;
   readonly pretty: boolean;
   /** What the greeting offers. */
-  readonly capabilities: readonly Capability[];
+  readonly capabilities: readonly QMPCapability[];
 }
 
 /** What all sessions of a server share. */
@@ -34,21 +31,11 @@ export interface SessionHost {
   /** True once nothing more is to be executed in-band, for the daemon is about to end. */
   readonly stopped: boolean;
   /** Makes the event that tells a client about its lost ones. */
-  lossMessage(loss: EventLoss): EventMessage;
+  lossMessage(loss: EventLossEvent): EventMessage;
   /** An exception that is no refusal: a bug, to be written down. */
   internalError(error: unknown, command: string): void;
   /** The session has ended. */
   closed(session: Session): void;
-}
-
-/** `query-clients` about one client. */
-export interface ClientInfo {
-  id: number;
-  socket: string;
-  negotiated: boolean;
-  oob: boolean;
-  'queued-events': number;
-  'lost-events': number;
 }
 
 /**
@@ -120,7 +107,7 @@ export class Session implements Client, TransportUser {
    *
    * @throws CommandError when it has succeeded before, or when a capability is not offered here
    */
-  negotiate(enable: readonly Capability[]): void {
+  negotiate(enable: readonly QMPCapability[]): void {
     if (this.#negotiated) {
       const sentence = 'Capabilities negotiation is already complete, command ignored';
       throw new CommandError(sentence, 'CommandNotFound');

@@ -150,14 +150,18 @@ export class TestMachine {
   }
 
   #handlers(): Record<string, (args: WireObject, context: CommandContext) => unknown> {
-    const log = (name: string): void => void this.executed.push(name);
+    const log = (name: string): void => {
+      this.executed.push(name);
+    };
     return {
       'query-status': () => {
         log('query-status');
         const status = this.running ? 'running' : this.started ? 'paused' : 'prelaunch';
         return { status, singlestep: false, running: this.running };
       },
-      'query-name': () => void log('query-name'),
+      'query-name': () => {
+        log('query-name');
+      },
       'query-version': () => RECORDED_VERSION,
       stop: () => {
         log('stop');
@@ -204,9 +208,12 @@ export class TestMachine {
         context.afterReply(() => this.server.emit('DEVICE_DELETED', { path: '/machine/x' }));
       },
       batch: (_args, context) => context.invoke('query-status', undefined),
-      echo: (args) => args,
+      echo: (args) => {
+        log('echo');
+        return args;
+      },
       'set-event-filter': (args, context) => {
-        context.client.setEventFilter(args as { include?: string[]; exclude?: string[] });
+        context.client.setEventFilter(args);
       },
     };
   }

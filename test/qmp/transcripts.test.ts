@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { protocolSchema } from '../../src/qmp/protocol-schema.ts';
 import { type TestClient, TestMachine } from './support.ts';
 
 interface Step {
@@ -54,7 +55,7 @@ function bytesOf(step: Step): Uint8Array {
 }
 
 async function replay({ qemu, steps }: Transcript): Promise<void> {
-  const machine = new TestMachine();
+  const machine = new TestMachine({ schema: protocolSchema });
   if (!qemu.includes('-S')) machine.running = machine.started = true;
   const pretty = qemu.some((argument) => argument.includes('pretty'));
   const clients = new Map<string, TestClient>();
