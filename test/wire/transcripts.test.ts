@@ -39,14 +39,14 @@ const NO_OBJECT = 'QMP input must be a JSON object';
 function readingOf(reply: WireValue): string {
   if (!isWireObject(reply)) return '?';
   const error = reply['error'];
-  const desc = isWireObject(error) ? String(error['desc']) : '';
-  if (desc.startsWith('JSON ') || desc === NO_OBJECT) return desc;
-  return 'id' in reply ? `id ${encode(canonicalOrder(reply['id']!))}` : 'object';
+  const desc = isWireObject(error) ? error['desc'] : undefined;
+  if (typeof desc === 'string' && (desc.startsWith('JSON ') || desc === NO_OBJECT)) return desc;
+  return 'id' in reply ? `id ${encode(canonicalOrder(reply['id']))}` : 'object';
 }
 
 function requestReading(request: WireValue): string {
   if (!isWireObject(request)) return NO_OBJECT;
-  return 'id' in request ? `id ${encode(canonicalOrder(request['id']!))}` : 'object';
+  return 'id' in request ? `id ${encode(canonicalOrder(request['id']))}` : 'object';
 }
 
 function expectedOf(step: Step): string[] {
