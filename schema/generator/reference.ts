@@ -7,9 +7,9 @@ const introduction = `<!-- Generated from schema/ by npm run generate. Do not ed
 
 # QMP reference
 
-Every command and event of viommud, from the schema that the daemon itself validates with. Commands in *standard*
-spelling (\`query-status\`, \`device_add\` …) behave as QEMU 7.2's. In the tables a type is a JSON type or the name of a
-type described below; \`[T]\` is an array of T. In examples \`->\` is sent, \`<-\` is received, and the string \`"*"\` stands
+Every command and event of viommud, from the schema that the daemon itself validates with. Commands that QEMU has
+too (\`query-status\`, \`device_add\` …) behave as QEMU 7.2's. In the tables \`?\` marks a member that may be left
+out; a type is a JSON type, any of them (any), or one that has a section of its own. In examples \`->\` is sent, \`<-\` is received, and the string \`"*"\` stands
 for a value that differs from run to run.
 `;
 
@@ -137,7 +137,7 @@ function typeSection(type: ResolvedType): string {
 function typeLink(type: TypeShape): string {
   switch (type.kind) {
     case 'array':
-      return `[${typeLink(type.items)}]`;
+      return `array of ${typeLink(type.items)}`;
     case 'named':
       return `[${type.name}](#${anchor(type.name)})`;
     case 'integer':

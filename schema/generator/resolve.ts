@@ -233,12 +233,13 @@ class Resolver {
     if (source.$ref !== undefined) return this.#reference(module, source.$ref, place);
     const unnamed = 'an object, enum, union or alternate must be a named type: move it to types';
     if (source.enum !== undefined || source.oneOf !== undefined) throw this.#error(module, place, unnamed);
-    switch (source.type) {
+    const { type } = source;
+    switch (type) {
       case 'string':
         return source.pattern === undefined ? { kind: 'string' } : { kind: 'string', pattern: source.pattern };
       case 'boolean':
       case 'number':
-        return { kind: source.type };
+        return { kind: type };
       case 'integer':
         if (source.format !== undefined) return { kind: 'integer', format: source.format };
         return {
@@ -251,7 +252,7 @@ class Resolver {
         return { kind: 'array', items: this.#type(module, source.items, `${place}/items`) };
       case 'object':
         throw this.#error(module, place, unnamed);
-      case undefined:
+      default:
         throw this.#error(module, place, 'has no type');
     }
   }
