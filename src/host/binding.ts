@@ -20,12 +20,6 @@ export function maximumTableSize(format: PasidTableFormat, pasidBits: number): b
   return (entries === 0n ? 1n : entries) * ENTRY_SIZE;
 }
 
-/** How many PASIDs a bound table has room for. */
-export function pasidsOf(table: PasidTable): number {
-  const entries = Number(table.size / ENTRY_SIZE);
-  return table.format === 'vtd-scalable' ? entries * Number(PASIDS_PER_DIRECTORY_ENTRY) : entries;
-}
-
 /**
  * Everything that the host asks of a guest's PASID table before it nests it under `stage`, what `device` has mapped.
  * @throws CommandError for the first that does not hold, naming value and limit

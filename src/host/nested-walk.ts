@@ -10,6 +10,12 @@ const PAGE = 4096;
 /** Guest-physical addresses have at most 52 bits; which of them lead anywhere is for the second stage to say. */
 const GUEST_ADDRESS_BITS = 52;
 
+/**
+ * Accessed (5), dirty (6) and extended-accessed (10) in the low half of an entry: walks set them, and no cached
+ * translation disagrees with a table over them.
+ */
+export const MARKS = 0x460;
+
 /** Why a translation ended without a page. */
 export type WalkStage = 'first' | 'second';
 

@@ -3,7 +3,7 @@ import type { TableEntry } from '../iommu/iotlb.ts';
 import type { ModelEvents } from '../trace/model-events.ts';
 import type { HostIotlbEntry, NestedTable } from './caches.ts';
 import type { HostMemory } from './memory.ts';
-import { NestedWalker } from './nested-walk.ts';
+import { MARKS, NestedWalker } from './nested-walk.ts';
 import { leadsAlike, type PasidEntry, PasidReader } from './pasid-entry.ts';
 
 /** Where an access ends up: in a page, or nowhere. */
@@ -31,8 +31,6 @@ export interface CachedUse {
   readonly used: Outcome;
 }
 
-/** Accessed (5) and dirty (6): a walk writes them, and no cached translation disagrees with a table over them. */
-const MARKS = 0x60;
 const NOWHERE: Outcome = { ok: false, frame: 0, guestPage: 0, permissions: 0 };
 
 /**

@@ -7,7 +7,7 @@ import type { ContextEntry, HostCaches, HostIotlbEntry, NestedTable } from './ca
 import { HOST_DOMAIN } from './caches.ts';
 import type { HostFunction } from './function.ts';
 import type { HostMemory } from './memory.ts';
-import { NestedWalker } from './nested-walk.ts';
+import { MARKS, NestedWalker } from './nested-walk.ts';
 import type { HostPageTable } from './page-table.ts';
 import { type PasidEntry, PasidReader } from './pasid-entry.ts';
 import type { StaleDetector } from './stale.ts';
@@ -259,7 +259,7 @@ export class HostTranslation {
     const tables = this.#walker.tables;
     tables.stage = stage;
     if (leaf === undefined || !tables.read(leaf.address)) return;
-    if (tables.high !== leaf.high || ((tables.low ^ leaf.low) & ~ACCESSED_AND_DIRTY) !== 0) return;
+    if (tables.high !== leaf.high || ((tables.low ^ leaf.low) & ~MARKS) !== 0) return;
     if (tables.setBits(leaf.address, ACCESSED_AND_DIRTY)) hit.dirty = true;
   }
 
