@@ -7,10 +7,10 @@ const introduction = `<!-- Generated from schema/ by npm run generate. Do not ed
 
 # QMP reference
 
-Every command and event of viommud, from the schema that the daemon itself validates with. Commands that QEMU has
-too (\`query-status\`, \`device_add\` …) behave as QEMU 7.2's. In the tables \`?\` marks a member that may be left
-out; a type is a JSON type, any of them (any), or one that has a section of its own. In examples \`->\` is sent, \`<-\` is received, and the string \`"*"\` stands
-for a value that differs from run to run.
+Every command and event of viommud, from the schema that the daemon itself validates with. Commands that QEMU has too
+(\`query-status\`, \`device_add\` …) behave as QEMU 7.2's. In the tables \`?\` marks a member that may be left out; a type
+is a JSON type, any of them (any), or one that has a section of its own. In examples \`->\` is sent, \`<-\` is received,
+and the string \`"*"\` stands for a value that differs from run to run.
 `;
 
 /** The text of docs/qmp-reference.md. */

@@ -678,6 +678,7 @@ export const schema: SchemaShape = {
           case: 'translated',
           members: [
             { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
+            { name: 'gpa', type: { kind: 'integer', format: 'uint64' }, optional: true },
             { name: 'size', type: { kind: 'integer', format: 'uint64' }, optional: false },
             {
               name: 'permissions',
@@ -774,6 +775,7 @@ export const schema: SchemaShape = {
         { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
         { name: 'iova', type: { kind: 'integer', format: 'uint64' }, optional: false },
         { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'gpa', type: { kind: 'integer', format: 'uint64' }, optional: true },
         { name: 'size', type: { kind: 'integer', format: 'uint64' }, optional: false },
         { name: 'permissions', type: { kind: 'array', items: { kind: 'named', name: 'Permission' } }, optional: false },
         { name: 'stage', type: { kind: 'named', name: 'IotlbStage' }, optional: false },

@@ -744,6 +744,8 @@ export interface TranslationResultTranslated {
   result: 'translated';
   /** What the address became: guest-physical, with `via` `host` host-physical. */
   address: bigint;
+  /** With `via` `host`: the guest-physical address on the way, where there is one. */
+  gpa?: bigint | undefined;
   /** Size in bytes of the page that the address lies in; 2^63 at most. */
   size: bigint;
   /** What the translation permits. */
@@ -865,6 +867,8 @@ export interface IotlbEntry {
   iova: bigint;
   /** What it becomes: guest-physical for `viommu`, host-physical for `host`. */
   address: bigint;
+  /** With `host`: the guest-physical address on the way, where there is one. */
+  gpa?: bigint | undefined;
   /** Size of the page in bytes. */
   size: bigint;
   /** What it permits. */

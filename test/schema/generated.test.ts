@@ -72,7 +72,10 @@ describe('examples', () => {
   const commands = source.modules.flatMap((module) => Object.entries(module.commands ?? {}));
   const events = source.modules.flatMap((module) => Object.entries(module.events ?? {}));
   const sent = (examples: readonly Example[]): Readonly<Record<string, unknown>>[] =>
-    examples.flatMap((example) => (example.steps ?? []).flatMap((step) => step['->'] ?? []));
+    examples
+      .flatMap((example) => example.steps ?? [])
+      .map((step) => step['->'])
+      .filter((message) => message !== undefined);
   const setups = Object.values(source.setups).map((setup) => [setup] as readonly Example[]);
 
   it('send only valid arguments', () => {
