@@ -4,10 +4,12 @@ import type { Snapshottable } from '../trace/snapshot.ts';
 
 const PAGE = 4096;
 const WORDS = PAGE / 8;
-/** Pages are found through three levels of 512 entries below a top array: 1 TiB needs 1024 top entries. */
+/**
+ * Pages are found through a top array (an entry a GiB) and two levels of 512 entries. A page number has 32 bits, so
+ * that all of it is integer arithmetic: division and remainder of doubles cost more than the whole rest of a read.
+ */
 const FANOUT = 512;
-const REGION = PAGE * FANOUT;
-const TOP = REGION * FANOUT;
+const LARGEST = 1n << 44n;
 
 /** Words of a page are read through a 32-bit view, in the byte order of the processor that runs us. */
 const littleEndianHost = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
@@ -49,16 +51,19 @@ export class RamBlock implements Snapshottable<RamBlockState> {
   high = 0;
   readonly #length: number;
   readonly #operations: OperationCounter;
-  #top: (Middle | undefined)[] = [];
+  #top: (Middle | undefined)[];
   #pages = 0;
   #watchedWrites = 0;
 
-  /** @throws RangeError unless `size` is 1 to 2^53 */
+  /** @throws RangeError unless `size` is 1 to 2^44 (16 TiB) */
   constructor(name: string, size: bigint, operations: OperationCounter) {
-    if (size < 1n || size > 1n << 53n) throw new RangeError(`RAM block ${name} cannot have ${size} bytes`);
+    if (size < 1n || size > LARGEST) {
+      throw new RangeError(`RAM block ${name} cannot have ${size} bytes; the limit is ${LARGEST}`);
+    }
     this.name = name;
     this.size = size;
     this.#length = Number(size);
+    this.#top = emptyTop(this.#length);
     this.#operations = operations;
   }
 
@@ -78,7 +83,7 @@ export class RamBlock implements Snapshottable<RamBlockState> {
     let done = 0;
     while (done < into.length) {
       const at = offset + done;
-      const inPage = at % PAGE;
+      const inPage = at & (PAGE - 1);
       const length = Math.min(PAGE - inPage, into.length - done);
       const page = this.#find(at);
       if (page === undefined) into.fill(0, done, done + length);
@@ -93,7 +98,7 @@ export class RamBlock implements Snapshottable<RamBlockState> {
     let done = 0;
     while (done < bytes.length) {
       const at = offset + done;
-      const inPage = at % PAGE;
+      const inPage = at & (PAGE - 1);
       const length = Math.min(PAGE - inPage, bytes.length - done);
       const page = this.#touch(at);
       page.bytes.set(done === 0 && length === bytes.length ? bytes : bytes.subarray(done, done + length), inPage);
@@ -105,13 +110,13 @@ export class RamBlock implements Snapshottable<RamBlockState> {
   /** The byte at `offset`. */
   readU8(offset: number): number {
     this.#check(offset, 1);
-    return this.#find(offset)?.bytes[offset % PAGE] ?? 0;
+    return this.#find(offset)?.bytes[offset & (PAGE - 1)] ?? 0;
   }
 
   /** The 32-bit word at `offset`, a multiple of 4. */
   readU32(offset: number): number {
     this.#check(offset, 4);
-    const value = this.#find(offset)?.words[(offset % PAGE) >>> 2] ?? 0;
+    const value = this.#find(offset)?.words[(offset & (PAGE - 1)) >>> 2] ?? 0;
     return littleEndianHost ? value : swapped(value);
   }
 
@@ -119,8 +124,8 @@ export class RamBlock implements Snapshottable<RamBlockState> {
   writeU32(offset: number, value: number): void {
     this.#check(offset, 4);
     const page = this.#touch(offset);
-    page.words[(offset % PAGE) >>> 2] = littleEndianHost ? value : swapped(value);
-    if (page.writes !== null) this.#record(page.writes, offset % PAGE, 4);
+    page.words[(offset & (PAGE - 1)) >>> 2] = littleEndianHost ? value : swapped(value);
+    if (page.writes !== null) this.#record(page.writes, offset & (PAGE - 1), 4);
   }
 
   /** Reads the 8 bytes at `offset`, a multiple of 8 inside the block, into {@link low} and {@link high}. */
@@ -131,7 +136,7 @@ export class RamBlock implements Snapshottable<RamBlockState> {
       this.high = 0;
       return;
     }
-    const word = (offset % PAGE) >>> 2;
+    const word = (offset & (PAGE - 1)) >>> 2;
     const low = page.words[word]!;
     const high = page.words[word + 1]!;
     this.low = littleEndianHost ? low : swapped(low);
@@ -145,7 +150,7 @@ export class RamBlock implements Snapshottable<RamBlockState> {
   orLow(offset: number, bits: number): void {
     this.#check(offset, 4);
     const page = this.#touch(offset);
-    const word = (offset % PAGE) >>> 2;
+    const word = (offset & (PAGE - 1)) >>> 2;
     const value = littleEndianHost ? bits : swapped(bits);
     page.words[word] = page.words[word]! | value;
   }
@@ -163,7 +168,7 @@ export class RamBlock implements Snapshottable<RamBlockState> {
 
   /** The operation of the last write to the 8-byte word that `offset` lies in; 0 when there was none since the watch. */
   lastWrite(offset: number): number {
-    return this.#find(offset)?.writes?.[(offset % PAGE) >>> 3] ?? 0;
+    return this.#find(offset)?.writes?.[(offset & (PAGE - 1)) >>> 3] ?? 0;
   }
 
   save(): RamBlockState {
@@ -174,7 +179,7 @@ export class RamBlock implements Snapshottable<RamBlockState> {
         if (table === undefined) continue;
         for (const [pageIndex, page] of table.entries()) {
           if (page === undefined) continue;
-          const offset = topIndex * TOP + tableIndex * REGION + pageIndex * PAGE;
+          const offset = ((topIndex * FANOUT + tableIndex) * FANOUT + pageIndex) * PAGE;
           pages.push({ offset, bytes: page.bytes.slice(), writes: page.writes === null ? null : [...page.writes] });
         }
       }
@@ -183,7 +188,7 @@ export class RamBlock implements Snapshottable<RamBlockState> {
   }
 
   restore(state: RamBlockState): void {
-    this.#top = [];
+    this.#top = emptyTop(this.#length);
     this.#pages = 0;
     for (const saved of state.pages) {
       this.#check(saved.offset, 1);
@@ -201,22 +206,24 @@ export class RamBlock implements Snapshottable<RamBlockState> {
   }
 
   #find(offset: number): Page | undefined {
-    return this.#top[Math.floor(offset / TOP)]?.[Math.floor(offset / REGION) % FANOUT]?.[
-      Math.floor(offset / PAGE) % FANOUT
-    ];
+    const number = (offset / PAGE) >>> 0;
+    const middle = this.#top[number >>> 18];
+    if (middle === undefined) return undefined;
+    const table = middle[(number >>> 9) & (FANOUT - 1)];
+    if (table === undefined) return undefined;
+    return table[number & (FANOUT - 1)];
   }
 
   #touch(offset: number): Page {
-    const topIndex = Math.floor(offset / TOP);
-    const tableIndex = Math.floor(offset / REGION) % FANOUT;
-    const pageIndex = Math.floor(offset / PAGE) % FANOUT;
-    const middle = (this.#top[topIndex] ??= []);
-    const table = (middle[tableIndex] ??= []);
-    let page = table[pageIndex];
+    const number = (offset / PAGE) >>> 0;
+    const middle = (this.#top[number >>> 18] ??= new Array<PageTable | undefined>(FANOUT).fill(undefined));
+    const table = (middle[(number >>> 9) & (FANOUT - 1)] ??= new Array<Page | undefined>(FANOUT).fill(undefined));
+    const index = number & (FANOUT - 1);
+    let page = table[index];
     if (page === undefined) {
       const bytes = new Uint8Array(PAGE);
       page = { bytes, words: new Uint32Array(bytes.buffer), writes: null };
-      table[pageIndex] = page;
+      table[index] = page;
       this.#pages += 1;
     }
     return page;
@@ -226,4 +233,8 @@ export class RamBlock implements Snapshottable<RamBlockState> {
     this.#watchedWrites += 1;
     writes.fill(this.#operations.current, inPage >>> 3, ((inPage + length - 1) >>> 3) + 1);
   }
+}
+
+function emptyTop(length: number): undefined[] {
+  return new Array<undefined>(Math.ceil(length / (PAGE * FANOUT * FANOUT))).fill(undefined);
 }

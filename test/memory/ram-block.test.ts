@@ -31,6 +31,15 @@ describe('RamBlock', () => {
     expect(ram.touchedBytes).toBe(4 * 4096);
   });
 
+  it('tells pages apart up to 16 TiB', () => {
+    const ram = block(1n << 44n);
+    const offsets = [0, 2 ** 31, 2 ** 32, 2 ** 40, 2 ** 43 + 2 ** 31, 2 ** 44 - 4096];
+    for (const [index, offset] of offsets.entries()) ram.writeU32(offset + 4, index + 1);
+    expect(offsets.map((offset) => ram.readU32(offset + 4))).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(ram.touchedBytes).toBe(6 * 4096);
+    expect(ram.save().pages.map((page) => page.offset)).toEqual(offsets);
+  });
+
   it('refuses what is not inside', () => {
     const ram = block(8192n);
     expect(() => ram.read(8191, new Uint8Array(2))).toThrow(RangeError);
@@ -38,6 +47,7 @@ describe('RamBlock', () => {
     expect(() => ram.orLow(8192, 1)).toThrow(RangeError);
     expect(ram.touchedBytes).toBe(0);
     expect(() => block(0n)).toThrow(RangeError);
+    expect(() => block((1n << 44n) + 1n)).toThrow('the limit is 17592186044416');
   });
 
   it('is little-endian in its words and entries', () => {
