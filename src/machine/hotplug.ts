@@ -4,6 +4,7 @@ import { firstFreePort } from '../pci/topology.ts';
 import type { Device } from '../qom/device.ts';
 import { addDevice, checkUnplug, type DeviceAddContext, findDevice, removeDevice } from '../qom/device-add.ts';
 import type { TypeRegistry } from '../qom/type-registry.ts';
+import type { Snapshottable } from '../trace/snapshot.ts';
 import type { AfterReply, MachineEvent } from './machine-events.ts';
 import type { MachineTree } from './tree.ts';
 import type { UnplugAcknowledgement } from './types.ts';
@@ -19,12 +20,17 @@ export interface HotplugParts {
   readonly freePorts: boolean;
   readonly acknowledgement: () => UnplugAcknowledgement;
   readonly tell: (event: MachineEvent) => void;
-  /** The device is about to go: what it does now has to end. */
-  readonly leaving: (device: Device) => void;
+  /** The device is about to go: what it does now has to end. What is returned runs when it is gone. */
+  readonly leaving: (device: Device) => () => void;
+}
+
+export interface HotplugState {
+  /** Paths of the devices whose unplug is asked for. */
+  readonly pending: string[];
 }
 
 /** Devices coming and going: device_add, device_del, and the unplugs that wait for a guest. */
-export class Hotplug {
+export class Hotplug implements Snapshottable<HotplugState> {
   readonly #parts: HotplugParts;
   /** Those whose unplug a guest has not acknowledged, in the order of the requests. */
   #pending: readonly Device[] = [];
@@ -82,10 +88,21 @@ export class Hotplug {
     for (const device of pending) this.#take(device, afterReply);
   }
 
+  save(): HotplugState {
+    return { pending: this.#pending.map(({ path }) => path) };
+  }
+
+  /** @throws Error when a device is not there that was about to go */
+  restore(state: HotplugState): void {
+    const { root, peripheral } = this.#parts.tree;
+    this.#pending = state.pending.map((path) => findDevice(root, peripheral, path));
+  }
+
   #take(device: Device, afterReply: AfterReply): void {
     const { id, path } = device;
-    this.#parts.leaving(device);
+    const gone = this.#parts.leaving(device);
     removeDevice(device);
+    gone();
     const data = { ...(id !== null && { device: id }), path };
     afterReply(() => this.#parts.tell({ name: 'DEVICE_DELETED', data }));
   }

@@ -90,9 +90,7 @@ export class Machine {
       freePorts: type.rootPorts > 0,
       acknowledgement: () => (type.pci ? this.tree.machine.value(unplugAck) : null) ?? type.unplugAck,
       tell,
-      leaving: (device) => {
-        if (device instanceof PciDevice) this.dmas.cancel(`Device '${device.label}' was unplugged`, device);
-      },
+      leaving: (device) => (device instanceof PciDevice ? this.#leave(device) : () => {}),
     });
     addRootPorts(this.hotplug.context, type.rootPorts);
     this.runState = new RunState({ ...options, tell, resetModel: () => this.#reset() });
@@ -112,6 +110,7 @@ export class Machine {
   finish(): void {
     this.hotplug.finish();
     this.#numberBuses();
+    this.#makeAddressSpaces();
   }
 
   /** QEMU's own events, in QEMU's order; the returned function ends the subscription. */
@@ -153,6 +152,7 @@ export class Machine {
   /** `device_add` or `-device`. @throws CommandError with QEMU's sentences; nothing has changed then */
   deviceAdd(values: DeviceValues, options: { readonly typed?: boolean } = {}): void {
     this.hotplug.add(values, options.typed ?? false);
+    this.#makeAddressSpaces();
   }
 
   /** `device_del`; DEVICE_DELETED comes behind the reply. @throws CommandError with QEMU's sentences */
@@ -217,6 +217,14 @@ export class Machine {
     return this.vfio.containers();
   }
 
+  /** Its transfers end, and whoever comes into its slot finds the address space as the unit's registers have it. */
+  #leave(device: PciDevice): () => void {
+    this.dmas.cancel(`Device '${device.label}' was unplugged`, device);
+    const { bus, devfn } = device;
+    const unit = this.unitOf(device);
+    return () => unit?.setBypass(bus, devfn, 'auto');
+  }
+
   #byName(text: string): QomObject | null {
     const { peripheral, root } = this.tree;
     return peripheral.child(text) ?? resolvePath(root, text, 'pci-device').object;
@@ -226,6 +234,11 @@ export class Machine {
     this.dmas.cancel('The machine was reset');
     for (const unit of this.units) unit.reset();
     this.#numberBuses();
+  }
+
+  /** A unit makes a device's address space when it is first asked for; every device has one from the start. */
+  #makeAddressSpaces(): void {
+    for (const device of this.devices()) void device.addressSpace;
   }
 
   /** Firmware numbers the buses at each start; without firmware their numbers stay at 0. */
