@@ -11,7 +11,7 @@ const program = 'viommud';
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
 
 async function main(): Promise<number> {
-  const options = parseOptions(process.argv.slice(2), program);
+  const options = parseOptions(process.argv.slice(2));
   for (const warning of options.warnings) process.stderr.write(`${program}: ${warning}\n`);
   switch (options.action) {
     case 'help':

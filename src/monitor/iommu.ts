@@ -44,7 +44,7 @@ export function iommuHandlers(
       const object = objectOf(device);
       const format = args.format ?? 'vtd-scalable';
       const size =
-        args.size ?? (device instanceof VfioPciDevice ? device.hostFunction.maximumTableSize(format) : noHostSize);
+        args.size ?? (device instanceof VfioPciDevice ? device.vfio.function.maximumTableSize(format) : noHostSize);
       return object.bind({ address: args.address as Gpa, size, format }, 'command');
     },
     'iommu-unbind-pasid-table': (args) => ({

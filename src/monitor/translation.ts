@@ -1,6 +1,6 @@
 import { CommandError } from '../core/errors.ts';
 import { VfioPciDevice } from '../devices/vfio-pci.ts';
-import type { IotlbEntry, QueryIotlbArguments, QueryIotlbReturn } from '../generated/types.ts';
+import type { IotlbEntry, QueryIotlbArguments, QueryIotlbReturn, TranslationResult } from '../generated/types.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { HandlersOf } from './handlers-of.ts';
 
@@ -24,6 +24,11 @@ function page(entries: readonly IotlbEntry[], args: QueryIotlbArguments): QueryI
   return { entries: wanted.slice(0, count), next: wanted[count]?.iova };
 }
 
+/** The rooms below give reasons as words; a test holds every one of them to the enumeration of the schema. */
+function typed(outcome: Omit<TranslationResult, 'reason'>): TranslationResult {
+  return outcome as TranslationResult;
+}
+
 /** What an address becomes, and what the caches hold. */
 export function translationHandlers(
   machine: Machine,
@@ -43,11 +48,12 @@ export function translationHandlers(
         if (!(device instanceof VfioPciDevice)) {
           throw new CommandError(`Device '${device.label}' is emulated: no host IOMMU translates its DMA; use via viommu`);
         }
-        return device.hostFunction.translate(address, access, pasid);
+        return typed(device.vfio.function.translate(address, access, pasid));
       }
       const unit = machine.unitOf(device);
       if (unit === null) throw new CommandError(`Device '${device.label}' is behind no vIOMMU; nothing is translated`);
-      return unit.translate(device.bus, device.devfn, { address, access, ...(pasid === undefined ? {} : { pasid }) });
+      const request = { address, access, ...(pasid === undefined ? {} : { pasid }) };
+      return typed(unit.translate(device.bus, device.devfn, request));
     },
   };
 }

@@ -2,11 +2,13 @@
  * The yardstick of `make bench`: the least that a Node program must do to answer a QMP-like request. It splits lines,
  * parses, and prints a reply; it validates nothing and knows nothing. Usage: tsx echo-server.ts SOCKET
  */
+import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 
 const path = process.argv[2];
 if (path === undefined) throw new Error('usage: echo-server.ts SOCKET');
 
+rmSync(path, { force: true });
 createServer((socket) => {
   socket.setEncoding('utf8');
   let rest = '';

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -42,14 +42,18 @@ function drive(socket: Socket, request: string, total: number, depth: number): P
   });
 }
 
+/** Connects as soon as the server listens, and reads its greeting. */
 async function open(path: string): Promise<Socket> {
-  for (let tries = 0; !existsSync(path) && tries < 500; tries += 1) await sleep(20);
-  const socket = connect(path);
-  await new Promise<void>((resolve, reject) => {
-    socket.once('data', () => resolve());
-    socket.once('error', reject);
-  });
-  return socket;
+  for (let tries = 0; ; tries += 1) {
+    const socket = connect(path);
+    try {
+      await once(socket, 'data');
+      return socket;
+    } catch (error) {
+      if (tries === 500) throw error;
+      await sleep(20);
+    }
+  }
 }
 
 /** Starts the candidate, negotiates, and gives `body` a way to measure it; stops it at the end. */
