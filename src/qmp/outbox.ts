@@ -40,7 +40,6 @@ export class Outbox {
     this.flush();
   };
   #text = '';
-  #corked = false;
   #scheduled = false;
   #congested = false;
   #closed = false;
@@ -61,11 +60,6 @@ export class Outbox {
   /** True while so many replies are unread that the client is not to be read from. */
   get congested(): boolean {
     return this.#congested;
-  }
-
-  /** True when everything has at least been handed to the transport. */
-  get empty(): boolean {
-    return this.#text === '' && this.#queue.empty;
   }
 
   /** Events that wait for this client. */
@@ -95,18 +89,7 @@ export class Outbox {
     else this.#queue.offer(event);
   }
 
-  /** From here to `uncork` output is collected rather than sent at the end of the turn. */
-  cork(): void {
-    this.#corked = true;
-  }
-
-  /** Sends what was collected. */
-  uncork(): void {
-    this.#corked = false;
-    this.flush();
-  }
-
-  /** Hands the collected text to the transport. */
+  /** Hands the collected text to the transport; done by itself at the end of the turn. */
   flush(): void {
     if (this.#text === '' || this.#closed) return;
     const text = this.#text;
@@ -151,7 +134,7 @@ export class Outbox {
     this.#text += line;
     if (this.#text.length >= WRITE_SIZE) {
       this.flush();
-    } else if (!this.#corked && !this.#scheduled) {
+    } else if (!this.#scheduled) {
       this.#scheduled = true;
       queueMicrotask(this.#flushSoon);
     }

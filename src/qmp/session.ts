@@ -143,9 +143,8 @@ export class Session implements Client, TransportUser {
 
   receive(bytes: Uint8Array): void {
     if (this.#ended) return;
-    this.#outbox.cork();
     this.#reader.push(bytes);
-    this.#outbox.uncork();
+    this.#outbox.flush();
     this.#proceed();
   }
 
@@ -215,10 +214,9 @@ export class Session implements Client, TransportUser {
     const settle = (reply: () => void): void => {
       if (outOfBand) this.#runningOutOfBand -= 1;
       else this.#running = false;
-      this.#outbox.cork();
       reply();
       this.#conclude(call, command);
-      this.#outbox.uncork();
+      this.#outbox.flush();
       this.#proceed();
     };
     result.then(
@@ -262,10 +260,9 @@ export class Session implements Client, TransportUser {
       const runs = this.#queue.length > 0 && this.#mayExecute;
       const reads = this.#reader.paused && this.#mayRead;
       if (!runs && !reads) break;
-      this.#outbox.cork();
       while (this.#queue.length > 0 && this.#mayExecute) this.#execute(this.#queue.take(), false);
       if (this.#mayRead) this.#reader.resume();
-      this.#outbox.uncork();
+      this.#outbox.flush();
     }
     if (this.#ended) return;
     // Only the write at the end of a piece of input shows that the client has not read enough.
@@ -275,9 +272,9 @@ export class Session implements Client, TransportUser {
     if (this.#inputEnded && this.#isDone) this.end();
   }
 
-  /** Nothing runs, waits or is unread, and nothing is left to be sent. */
+  /** Nothing runs, waits or is unread; what is left to be sent `end` sends. */
   get #isDone(): boolean {
     const isIdle = !this.#running && this.#runningOutOfBand === 0 && this.#queue.length === 0;
-    return isIdle && !this.#reader.hasUnread && this.#outbox.empty && !this.#host.stopped;
+    return isIdle && !this.#reader.hasUnread && !this.#host.stopped;
   }
 }

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { EventMessage } from '../../src/qmp/event-message.ts';
+import { EventQueue } from '../../src/qmp/event-queue.ts';
 import type { QmpServerOptions } from '../../src/qmp/server.ts';
 import { type TestClient, TestMachine } from './support.ts';
 
@@ -85,6 +87,19 @@ describe('a client that does not read its events', () => {
     for (let count = 0; count < 4; count++) machine.server.emit('STOP');
     client.read();
     expect(await client.take()).toEqual([{ event: 'EVENT_LOSS', data: { lost: 4 } }]);
+  });
+
+  it('hears of a loss in its place when only some room has been made', () => {
+    const queue = new EventQueue({ queuedEvents: 2, queuedEventText: 1000 }, false, (loss) => message('LOSS', loss));
+    const message = (name: string, data?: object): EventMessage =>
+      new EventMessage(name, data, { seconds: 0, microseconds: 0 });
+    for (const name of ['a', 'b', 'c', 'd']) queue.offer(message(name));
+    queue.addReply('reply');
+    expect([queue.take(), queue.events]).toEqual([message('a').line(false), 1]);
+    queue.offer(message('e'));
+    const rest = [message('b'), message('LOSS', { lost: 2 }), message('e')].map((each) => each.line(false));
+    expect([queue.take(), queue.take(), queue.take(), queue.take()]).toEqual([rest[0], 'reply', rest[1], rest[2]]);
+    expect([queue.take(), queue.empty, queue.events, queue.lostTotal]).toEqual([undefined, true, 0, 2]);
   });
 
   it('is bounded by the length of the events as well, but one event always fits', async () => {
