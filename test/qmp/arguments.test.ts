@@ -1,4 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CommandError } from '../../src/core/errors.ts';
+import { schema } from '../../src/generated/schema.ts';
 import type { CommandName } from '../../src/generated/types.ts';
 import { validateArguments } from '../../src/qmp/arguments.ts';
 import type { WireObject, WireValue } from '../../src/wire/values.ts';
@@ -167,5 +170,63 @@ describe('values that pass', () => {
     expect(validateArguments('query-status', undefined)).toEqual({});
     expect(validateArguments('query-status', {})).toEqual({});
     expect(validateArguments('qom-list-types', undefined)).toEqual({});
+  });
+});
+
+describe('any arguments', () => {
+  const scalar: fc.Arbitrary<WireValue> = fc.oneof(
+    fc.constantFrom<WireValue>(null, true, '', 'oob', 'chardev', 'page', '0x1000', 'nic0', 4096, -1, 2n ** 64n - 1n),
+    fc.maxSafeInteger(),
+    fc.string(),
+    fc.double({ noNaN: true }).map((value) => new WireFloat(value)),
+  );
+  const members = [...new Set(Object.values(schema.types).flatMap((type) => ('members' in type ? type.members : [])))];
+  const name = fc.oneof(fc.constantFrom(...members.map((member) => member.name)), fc.string());
+  const value = fc.letrec<{ value: WireValue }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 3 },
+      scalar,
+      fc.array(tie('value'), { maxLength: 3 }),
+      fc.dictionary(name, tie('value'), { maxKeys: 4, noNullPrototype: true }),
+    ),
+  })).value;
+  const commands = Object.keys(schema.commands) as CommandName[];
+
+  it('are either taken or refused with a sentence', () => {
+    const args = fc.dictionary(name, value, { maxKeys: 5, noNullPrototype: true });
+    fc.assert(
+      fc.property(fc.constantFrom(...commands), args, (command, object) => {
+        try {
+          validateArguments(command, object);
+        } catch (error) {
+          expect(error).toBeInstanceOf(CommandError);
+          expect((error as CommandError).message).toMatch(
+            /^(Parameter '.*' (is missing|is unexpected|does not accept value '.*'|expects .*)|Invalid parameter type for '.*', expected: \w+)$/s,
+          );
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('with one member changed to a wrong type name that member', () => {
+    const good = {
+      device: 'nic0',
+      granularity: 'page',
+      'domain-id': 1,
+      pasid: 1,
+      address: 0,
+      size: 4096,
+      'leaf-only': true,
+    };
+    const wrong = fc.constantFrom<WireValue>(null, [], {}, new WireFloat(1));
+    fc.assert(
+      fc.property(fc.constantFrom(...Object.keys(good)), wrong, (member, bad) => {
+        expect(sentence('iommu-flush-iotlb', good)).toBe('valid');
+        expect(sentence('iommu-flush-iotlb', { ...good, [member]: bad })).toContain(
+          `Invalid parameter type for '${member}', expected: `,
+        );
+      }),
+    );
   });
 });
