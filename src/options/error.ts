@@ -1,0 +1,23 @@
+/** A command line that cannot be taken. The daemon prints `text` and ends with status 1. */
+export class OptionError extends Error {
+  /** What stands behind the program's name, with the option as it was written where QEMU names it. */
+  readonly sentence: string;
+  /** More sentences of the same error, each on a line of its own behind the program's name. */
+  readonly more: readonly string[];
+  /** Further lines that stand alone. */
+  readonly hint: string | null;
+
+  constructor(sentence: string, details: { readonly hint?: string; readonly more?: readonly string[] } = {}) {
+    super(sentence);
+    this.name = 'OptionError';
+    this.sentence = sentence;
+    this.more = details.more ?? [];
+    this.hint = details.hint ?? null;
+  }
+
+  /** The whole as stderr shows it, ending with a newline. */
+  text(program: string): string {
+    const lines = [this.sentence, ...this.more].map((sentence) => `${program}: ${sentence}`);
+    return [...lines, ...(this.hint === null ? [] : [this.hint]), ''].join('\n');
+  }
+}
