@@ -3,7 +3,7 @@ import type { WireObject } from '../wire/values.ts';
 import type { EventPatterns } from './event-filter.ts';
 
 /** The commands that are part of the protocol itself and answered in this room. */
-export type ProtocolCommand = 'qmp_capabilities' | 'query-commands' | 'query-qmp-schema' | 'query-clients';
+type ProtocolCommand = 'qmp_capabilities' | 'query-commands' | 'query-qmp-schema' | 'query-clients';
 
 /** The client that sent a command. */
 export interface Client {
@@ -34,7 +34,7 @@ export interface CommandContext {
 }
 
 /** The handler of one command: answers at once, or with a promise when it has to wait. */
-export type Handler<Name extends CommandName> = (
+type Handler<Name extends CommandName> = (
   args: CommandMap[Name]['arguments'],
   context: CommandContext,
 ) => CommandMap[Name]['returns'] | Promise<CommandMap[Name]['returns']>;

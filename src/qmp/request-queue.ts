@@ -14,7 +14,7 @@ export class ParseFailure {
 export type Message = WireValue | ParseFailure;
 
 /** In-band requests that a session with out-of-band execution may have waiting, the running one not counted. */
-export const OUT_OF_BAND_QUEUE = 8;
+const OUT_OF_BAND_QUEUE = 8;
 
 /**
  * In-band requests that wait for the one that runs. A session without out-of-band execution never has any: it does

@@ -7,7 +7,7 @@ import type { Transport, TransportUser } from '../../src/qmp/transport.ts';
 import type { WireObject } from '../../src/wire/values.ts';
 
 /** The version that the recordings were made with. */
-export const RECORDED_VERSION = { qemu: { micro: 22, minor: 2, major: 7 }, package: 'Debian 1:7.2+dfsg-7+deb12u18+b3' };
+const RECORDED_VERSION = { qemu: { micro: 22, minor: 2, major: 7 }, package: 'Debian 1:7.2+dfsg-7+deb12u18+b3' };
 
 /** A client in memory: what it sends is delivered at once unless the session holds its input back. */
 export class TestClient implements Transport {
@@ -231,7 +231,7 @@ const PARAMETERS: Record<string, Record<string, string>> = {
 const OUT_OF_BAND = ['migrate-pause', 'migrate-recover', 'yank', 'query-yank', 'query-clients'];
 
 /** As much validation as the recordings of the protocol's own rules need. */
-export const TEST_SCHEMA: ProtocolSchema = {
+const TEST_SCHEMA: ProtocolSchema = {
   validate(command, args = {}) {
     const parameters = PARAMETERS[command];
     if (parameters === undefined) return args;
