@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import { MachineRig } from './support.ts';
+
+function rigWith(): { rig: MachineRig; add: (values: Record<string, unknown>) => string; remove: (id: string) => string } {
+  const rig = new MachineRig();
+  return {
+    rig,
+    add: (values) => rig.command(() => rig.machine.objectAdd(values)),
+    remove: (id) => rig.command(() => rig.machine.objectDelete(id)),
+  };
+}
+
+describe('object-add and object-del as QEMU answers', () => {
+  it('for RAM', () => {
+    const { add, remove } = rigWith();
+    const ram = (more: Record<string, unknown>): string => add({ 'qom-type': 'memory-backend-ram', ...more });
+    expect(add({ id: 'a' })).toBe("Parameter 'qom-type' is missing");
+    expect(add({ 'qom-type': 1, id: 'a' })).toBe("Invalid parameter type for 'qom-type', expected: string");
+    expect(add({ 'qom-type': 'nope', id: 'a' })).toBe("Parameter 'qom-type' does not accept value 'nope'");
+    expect(add({ 'qom-type': 'edu', id: 'a' })).toBe("Parameter 'qom-type' does not accept value 'edu'");
+    expect(ram({ size: 4096 })).toBe("Parameter 'id' is missing");
+    expect(ram({ id: 'a' })).toBe("Parameter 'size' is missing");
+    expect(ram({ id: 'a', size: '1M' })).toBe("Parameter 'size' expects uint64");
+    expect(ram({ id: '9', size: 4096 })).toBe("Parameter 'id' expects an identifier");
+    expect(ram({ id: 'a', size: 4096, nope: 1 })).toBe("Parameter 'nope' is unexpected");
+    expect(ram({ id: 'a', size: 0 })).toBe("property 'size' of memory-backend-ram doesn't take value '0'");
+    expect(ram({ id: 'a', size: 1n << 60n })).toBe(
+      "property 'size' of memory-backend-ram doesn't take value '1152921504606846976': the limit is 2^53",
+    );
+    expect(remove('a')).toBe("object 'a' not found");
+    expect(ram({ id: 'a', size: 4096 })).toBe('{}');
+    expect(ram({ id: 'a', size: 4096 })).toBe("attempt to add duplicate property 'a' to object (type 'container')");
+    expect(remove('a')).toBe('{}');
+    expect(remove('a')).toBe("object 'a' not found");
+    expect(remove('pc.ram')).toBe("object 'pc.ram' is in use, can not be deleted");
+  });
+
+  it('takes sizes with units on the command line', () => {
+    const objects = [{ values: { 'qom-type': 'memory-backend-ram', id: 'mb0', size: '1M' } }];
+    const rig = new MachineRig({ objects });
+    expect(rig.machine.tree.objects.child('mb0')?.get('size')).toBe(1048576n);
+  });
+});
+
+describe('a host function of one’s own', () => {
+  it('can be assigned, and goes when no device uses it', () => {
+    const { rig, add, remove } = rigWith();
+    const values = { 'qom-type': 'host-function', id: 'hf0', bdf: '0000:81:00.0', group: 40, 'pasid-bits': 8 };
+    expect(add(values)).toBe('{}');
+    expect(rig.add({ driver: 'vfio-pci', id: 'nic0', host: '81:00.0' })).toBe('{}');
+    expect(rig.machine.describeVfio()[0]?.groups).toEqual([{ id: 40, devices: ['nic0'] }]);
+    expect(remove('hf0')).toContain("is used by device 'nic0'");
+    expect(rig.machine.tree.objects.child('hf0')).not.toBeNull();
+    rig.remove('nic0');
+    expect(remove('hf0')).toBe('{}');
+    expect(rig.add({ driver: 'vfio-pci', host: '81:00.0' })).toContain('no such host device');
+  });
+
+  it('without group cannot', () => {
+    const { rig, add } = rigWith();
+    expect(add({ 'qom-type': 'host-function', id: 'hf0', bdf: '81:00.0' })).toBe('{}');
+    expect(rig.add({ driver: 'vfio-pci', host: '81:00.0' })).toBe(
+      'vfio 0000:81:00.0: no iommu_group found: No such file or directory',
+    );
+  });
+
+  it('is refused for a bad or taken address, and leaves nothing', () => {
+    const { rig, add } = rigWith();
+    const before = rig.machine.host.describe();
+    expect(add({ 'qom-type': 'host-function', id: 'hf0' })).toBe("Parameter 'bdf' is missing");
+    expect(add({ 'qom-type': 'host-function', id: 'hf0', bdf: 'zz' })).toBe(
+      "Property 'host-function.bdf' doesn't take value 'zz'",
+    );
+    expect(add({ 'qom-type': 'host-function', id: 'hf0', bdf: '3b:00.0' })).toContain('0000:3b:00.0 already');
+    expect(add({ 'qom-type': 'host-function', id: 'hf0', bdf: '81:00.0', 'pasid-bits': 21 })).toContain("'pasid-bits'");
+    expect(rig.machine.tree.objects.child('hf0')).toBeNull();
+    expect(rig.machine.host.describe()).toEqual(before);
+  });
+});
+
+describe('the host IOMMU', () => {
+  it('is set by one object, before devices use it, and set back by its removal', () => {
+    const { rig, add, remove } = rigWith();
+    const before = rig.machine.host.describe();
+    expect(add({ 'qom-type': 'host-iommu', id: 'h0', 'pasid-bits': 8, nesting: false, 'page-sizes': '4K:2M' })).toBe('{}');
+    expect(rig.machine.host.describe().capabilities).toMatchObject({
+      'pasid-bits': 8,
+      nesting: false,
+      'page-sizes': [4096n, 0x20_0000n],
+    });
+    expect(add({ 'qom-type': 'host-iommu', id: 'h1' })).toBe(
+      "The host has one IOMMU, set by object 'h0'; delete that object first",
+    );
+    expect(remove('h0')).toBe('{}');
+    expect(rig.machine.host.describe()).toEqual(before);
+    rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' });
+    expect(add({ 'qom-type': 'host-iommu', id: 'h0' })).toContain('in use by nic0');
+    expect(rig.machine.tree.objects.child('h0')).toBeNull();
+  });
+
+  it('can be described on the command line', () => {
+    const values = { 'qom-type': 'host-iommu', id: 'h0', 'address-bits': '52', formats: 'vtd-ecs', ats: 'off' };
+    const rig = new MachineRig({ objects: [{ values }] });
+    expect(rig.machine.host.describe().capabilities).toMatchObject({
+      'address-bits': 52,
+      formats: ['vtd-ecs'],
+      ats: false,
+    });
+  });
+});

@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest';
+import { MachineRig } from './support.ts';
+
+const q35 = { type: 'q35', devices: [{ values: { driver: 'pcie-root-port', id: 'rp1' } }] };
+
+describe('unplug on machine viommu', () => {
+  it('is acknowledged at once: the event follows the reply', () => {
+    const rig = new MachineRig();
+    rig.add({ driver: 'edu', id: 'e0' });
+    rig.take();
+    expect(rig.remove('e0')).toBe('{}');
+    expect(rig.take()).toEqual([
+      'reply {}',
+      'DEVICE_DELETED {"device":"e0","path":"/machine/peripheral/e0"}',
+    ]);
+    expect(rig.remove('e0')).toBe("DeviceNotFound: Device 'e0' not found");
+  });
+
+  it('works by path; a device without id is told by path alone', () => {
+    const rig = new MachineRig();
+    rig.add({ driver: 'edu' });
+    rig.take();
+    rig.remove('/machine/peripheral-anon/device[1]');
+    expect(rig.take()[1]).toBe('DEVICE_DELETED {"path":"/machine/peripheral-anon/device[1]"}');
+  });
+
+  it('refuses what sits on the root bus, or is no device', () => {
+    const rig = new MachineRig({ devices: [{ values: { driver: 'edu', id: 'e0' } }] });
+    expect(['rp0', 'e0', '/machine/q35/mch'].map((id) => rig.remove(id))).toEqual(
+      Array(3).fill("Bus 'pcie.0' does not support hotplugging"),
+    );
+    expect(rig.remove('/machine')).toBe('/machine is not a hotpluggable device');
+    expect(rig.remove('/objects/pc.ram')).toBe('/objects/pc.ram is not a hotpluggable device');
+  });
+
+  it('can be left to a guest', () => {
+    const rig = new MachineRig({ properties: { 'unplug-ack': 'guest' } });
+    rig.add({ driver: 'edu', id: 'e0' });
+    rig.take();
+    rig.remove('e0');
+    expect(rig.take()).toEqual(['reply {}']);
+  });
+});
+
+describe('unplug on machine q35', () => {
+  it('waits for a guest, and ends with a reset, behind its reply', () => {
+    const rig = new MachineRig(q35);
+    rig.add({ driver: 'pci-testdev', id: 't2', bus: 'rp1' });
+    expect(rig.remove('t2')).toBe('{}');
+    expect(rig.remove('t2')).toBe('Device t2 is already in the process of unplug');
+    expect(rig.remove('/machine/peripheral/t2')).toBe(
+      'Device /machine/peripheral/t2 is already in the process of unplug',
+    );
+    expect(rig.machine.findDevice('t2').realized).toBe(true);
+    expect(rig.add({ driver: 'edu', id: 't2', bus: 'rp1' })).toBe("Duplicate device ID 't2'");
+    rig.take();
+    rig.command((afterReply) => rig.machine.reset(afterReply));
+    expect(rig.take()).toEqual([
+      'RESET {"guest":false,"reason":"host-qmp-system-reset"}',
+      'reply {}',
+      'DEVICE_DELETED {"device":"t2","path":"/machine/peripheral/t2"}',
+    ]);
+    expect(rig.command(() => rig.machine.findDevice('t2'))).toBe("DeviceNotFound: Device 't2' not found");
+  });
+
+  it('can be acknowledged at once', () => {
+    const rig = new MachineRig({ ...q35, properties: { 'unplug-ack': 'at-once' } });
+    rig.add({ driver: 'pci-testdev', id: 't2', bus: 'rp1' });
+    rig.take();
+    rig.remove('t2');
+    expect(rig.take()).toEqual(['reply {}', 'DEVICE_DELETED {"device":"t2","path":"/machine/peripheral/t2"}']);
+  });
+
+  it('is remembered over save and restore', () => {
+    const rig = new MachineRig(q35);
+    rig.add({ driver: 'pci-testdev', id: 't2', bus: 'rp1' });
+    const idle = rig.machine.hotplug.save();
+    rig.remove('t2');
+    const pending = rig.machine.hotplug.save();
+    rig.machine.hotplug.restore(idle);
+    expect(rig.machine.hotplug.pending).toEqual([]);
+    rig.machine.hotplug.restore(pending);
+    expect(rig.machine.hotplug.save()).toEqual({ pending: ['/machine/peripheral/t2'] });
+  });
+
+  it('refuses hotplug below a port with hotplug=off', () => {
+    const rig = new MachineRig({
+      type: 'q35',
+      devices: [{ values: { driver: 'pcie-root-port', id: 'rp2', hotplug: 'off' } }],
+    });
+    expect(rig.add({ driver: 'edu', bus: 'rp2' })).toBe("Bus 'rp2' does not support hotplugging");
+  });
+});
+
+describe('a vfio-pci device that leaves', () => {
+  it('leaves no mapping, listener, binding or page table', () => {
+    const rig = new MachineRig();
+    const before = rig.machine.host.describe();
+    rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' });
+    const { addressSpace } = rig.machine.findDevice('nic0');
+    addressSpace.iommuObject()!.bind({ address: 0x1000n as never, size: 0x1000n, format: 'vtd-scalable' }, 'command');
+    rig.model.length = 0;
+    rig.remove('nic0');
+    expect(rig.model.map(({ name }) => name)).toEqual([
+      'IOMMU_PASID_TABLE_UNBOUND',
+      'VFIO_DMA_UNMAPPED',
+      'VFIO_DMA_UNMAPPED',
+    ]);
+    expect(rig.machine.describeVfio()).toEqual([]);
+    expect(rig.machine.notifiers()).toEqual([]);
+    expect(addressSpace.listeners).toEqual([]);
+    expect(addressSpace.iommuObject()!.binding).toBeNull();
+    expect(rig.machine.host.describe()).toEqual(before);
+    expect(rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' })).toBe('{}');
+  });
+
+  it('hands its slot on as the unit has it', () => {
+    const rig = new MachineRig();
+    rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' });
+    const { bus, devfn } = rig.machine.findDevice('nic0');
+    rig.machine.units[0]!.setBypass(bus, devfn, 'translate');
+    expect(rig.machine.notifiers().map(({ kind }) => kind)).toEqual(['region', 'region', 'object']);
+    rig.remove('nic0');
+    rig.add({ driver: 'vfio-pci', id: 'nic1', host: '3b:00.0', bus: bus.busName });
+    expect(rig.machine.notifiers().map(({ kind }) => kind)).toEqual(['object']);
+  });
+});
