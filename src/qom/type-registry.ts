@@ -49,8 +49,9 @@ export class QomType {
     return this.definition.abstract === true;
   }
 
+  /** True for `interface` and what is derived from it; not for a type that implements one, though that is one too. */
   get isInterface(): boolean {
-    return this.isA('interface');
+    return this.name === 'interface' || this.parent?.isInterface === true;
   }
 
   /** The type of bus that devices of this type sit on; null for none (or for no device). */
