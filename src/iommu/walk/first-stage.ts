@@ -107,6 +107,10 @@ export class FirstStageWalker {
    */
   walk(memory: TableMemory, table: FirstStageTable, page: number, access: Access, privileged = false): boolean {
     const { levels } = table;
+    const { stepAddress, stepLow, stepHigh } = this;
+    const reserved = this.#reservedLow;
+    const reservedHigh = this.#reservedHigh;
+    const oneGiB = this.#oneGiB;
     this.steps = 0;
     // Level 1 to 3 are indexed from 27 bits, level 4 and 5 from the 25 bits above.
     const upper = Math.floor(page / TWO_TO_27);
@@ -130,24 +134,25 @@ export class FirstStageWalker {
       if (!memory.read(entry)) return this.#fail(level === levels ? 0x73 : 0x70, level);
       const low = memory.low;
       const high = memory.high;
-      const step = this.steps++;
-      this.stepAddress[step] = entry;
-      this.stepLow[step] = low;
-      this.stepHigh[step] = high;
+      const step = levels - level;
+      stepAddress[step] = entry;
+      stepLow[step] = low;
+      stepHigh[step] = high;
+      this.steps = step + 1;
 
       if ((low & PRESENT) === 0) return this.#fail(0x71, level);
       if (needsUser && (low & USER) === 0) return this.#fail(0x81, level);
       if (needsWritable && (low & WRITABLE) === 0) return this.#fail(0x85, level);
       if (needsExecutable && (high & EXECUTE_DISABLE) !== 0) return this.#fail(0x82, level);
-      const leaf = level === 1 || ((low & PAGE_SIZE_BIT) !== 0 && (level === 2 || (level === 3 && this.#oneGiB)));
-      const reservedLow = this.#reservedLow[2 * level + (leaf ? 1 : 0)]!;
-      if ((low & reservedLow) !== 0 || (high & this.#reservedHigh) !== 0) return this.#fail(0x72, level);
+      const leaf = level === 1 || ((low & PAGE_SIZE_BIT) !== 0 && (level === 2 || (level === 3 && oneGiB)));
+      const reservedLow = reserved[2 * level + (leaf ? 1 : 0)]!;
+      if ((low & reservedLow) !== 0 || (high & reservedHigh) !== 0) return this.#fail(0x72, level);
 
       const wanted = leaf && access === 'write' ? touched | DIRTY : touched;
       const update = reading.updateOnlyUntouched ? (low & wanted) === 0 && wanted !== 0 : (low & wanted) !== wanted;
       if (update) {
         if (!memory.setBits(entry, wanted)) return this.#fail(0x91, level);
-        this.stepLow[step] = low | wanted;
+        stepLow[step] = low | wanted;
       }
       everywhere &= low;
       executeDisable |= high;
@@ -163,7 +168,7 @@ export class FirstStageWalker {
       this.shift = 3 + 9 * level;
       this.level = level;
       this.code = 0;
-      this.dirty = (this.stepLow[step] & DIRTY) !== 0;
+      this.dirty = (stepLow[step] & DIRTY) !== 0;
       this.permissions =
         Permission.read |
         ((everywhere & WRITABLE) !== 0 ? Permission.write : 0) |
