@@ -228,7 +228,7 @@ export class FastParser {
   }
 }
 
-const CACHE_SLOTS = 1024;
+const CACHE_SLOTS = 256;
 const CACHED_LENGTH_MAX = 40;
 
 /**
@@ -241,7 +241,7 @@ class StringCache {
   text(bytes: Buffer, start: number, end: number, hash: number): string {
     const length = end - start;
     if (length > CACHED_LENGTH_MAX) return bytes.toString('latin1', start, end);
-    const slot = (hash ^ (hash >>> 10)) & (CACHE_SLOTS - 1);
+    const slot = (hash ^ (hash >>> 8)) & (CACHE_SLOTS - 1);
     const known = this.#slots[slot]!;
     if (known.length === length && isSame(known, bytes, start)) return known;
     const text = bytes.toString('latin1', start, end);

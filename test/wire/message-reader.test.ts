@@ -179,6 +179,8 @@ describe('counting of braces and brackets', () => {
     ['{"a":[}'],
     ['{"a":[}]{}', EXPECTING_VALUE, value({})],
     ['{{}'],
+    ['{{]{}', EXPECTING_VALUE, value({})],
+    ['[[}{}', EXPECTING_VALUE, value({})],
     ['{}}{}', value({}), EXPECTING_VALUE, value({})],
     [
       '{"a": [1]], "b": 2}',

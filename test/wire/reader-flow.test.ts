@@ -71,6 +71,17 @@ describe('pause and resume', () => {
   });
 });
 
+describe('push', () => {
+  it('takes any view of bytes, an empty one too', () => {
+    const { reader, outcomes } = recordingReader();
+    const bytes = new Uint8Array([0x40, ...latin1('{"a":1}"b'), 0x40]);
+    reader.push(new Uint8Array(0));
+    reader.push(new Uint8Array(bytes.buffer, 1, 9));
+    reader.push(new Uint8Array(latin1('"')));
+    expect(outcomes).toStrictEqual([value({ a: 1 }), value('b')]);
+  });
+});
+
 describe('reset', () => {
   it.each(['{"a": [', '"abc', '@', '12', 'tru', '{{{{'])('forgets %s', (unfinished) => {
     const { reader, outcomes } = recordingReader();
