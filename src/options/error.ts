@@ -6,18 +6,33 @@ export class OptionError extends Error {
   readonly more: readonly string[];
   /** Further lines that stand alone. */
   readonly hint: string | null;
+  /** What had been warned of before. */
+  readonly warnings: readonly string[];
 
-  constructor(sentence: string, details: { readonly hint?: string; readonly more?: readonly string[] } = {}) {
+  constructor(
+    sentence: string,
+    details: {
+      readonly hint?: string | null;
+      readonly more?: readonly string[];
+      readonly warnings?: readonly string[];
+    } = {},
+  ) {
     super(sentence);
     this.name = 'OptionError';
     this.sentence = sentence;
     this.more = details.more ?? [];
     this.hint = details.hint ?? null;
+    this.warnings = details.warnings ?? [];
+  }
+
+  /** The same error after these warnings. */
+  after(warnings: readonly string[]): OptionError {
+    return new OptionError(this.sentence, { more: this.more, hint: this.hint, warnings });
   }
 
   /** The whole as stderr shows it, ending with a newline. */
   text(program: string): string {
-    const lines = [this.sentence, ...this.more].map((sentence) => `${program}: ${sentence}`);
+    const lines = [...this.warnings, this.sentence, ...this.more].map((sentence) => `${program}: ${sentence}`);
     return [...lines, ...(this.hint === null ? [] : [this.hint]), ''].join('\n');
   }
 }

@@ -133,7 +133,10 @@ class ArgumentReader {
       return plain;
     }
     const digits = this.#text.slice(this.#at + 1, this.#at + 5);
-    if (!/^[0-9A-Fa-f]{4}$/.test(digits)) throw failure(`\\u${digits} is not a valid Unicode character`);
+    if (!/^[0-9A-Fa-f]{4}$/.test(digits)) {
+      const shown = /^[^"']*["']?/.exec(digits)![0];
+      throw failure(`\\u${shown} is not a valid Unicode character`);
+    }
     this.#at += 4;
     return String.fromCharCode(Number.parseInt(digits, 16));
   }

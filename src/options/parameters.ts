@@ -103,6 +103,7 @@ export function parseParameters(place: Place, list: ParameterList, argument: str
  * Throws OptionError for a flag or an empty key.
  */
 export function parseStrictly(place: Place, argument: string, implied: string | null): Record<string, string> {
+  if (/^,(?!,)/.test(argument)) throw refuse(place, "Invalid parameter ''");
   const pairs = parseKeyValues(argument, implied);
   for (const { key, flag } of pairs) {
     if (flag !== undefined && flag !== '' && flag !== 'help') {

@@ -35,7 +35,18 @@ function entryOf(written: string): OptionEntry {
  */
 export function parseOptions(argv: readonly string[]): Options {
   const options = defaultOptions();
-  const shared = { options, ids: new Map<string, Set<string>>(), later: [], warnings: options.warnings };
+  try {
+    readInto(options, argv);
+  } catch (error) {
+    if (error instanceof OptionError) throw error.after(options.warnings);
+    throw error;
+  }
+  return options;
+}
+
+function readInto(options: Options, argv: readonly string[]): void {
+  const later: (() => void)[] = [];
+  const shared = { options, ids: new Map<string, Set<string>>(), later, warnings: options.warnings };
   for (let at = 0; at < argv.length; at += 1) {
     const written = argv[at]!;
     const entry = entryOf(written);
@@ -47,10 +58,9 @@ export function parseOptions(argv: readonly string[]): Options {
     }
     const reading: Reading = { ...shared, option: entry.argument === null ? written : `${written} ${argument}` };
     entry.apply(reading, argument);
-    if (options.action !== 'run') return options;
+    if (options.action !== 'run') return;
   }
-  for (const check of shared.later as (() => void)[]) check();
-  return options;
+  for (const check of later) check();
 }
 
 function describe(entry: OptionEntry): string[] {
