@@ -38,6 +38,8 @@ export interface HostIotlbInfo {
   pasid?: number;
   iova: bigint;
   address: bigint;
+  /** The guest-physical address on the way; absent for second-stage entries, whose iova it is. */
+  gpa?: bigint;
   size: bigint;
   permissions: readonly ('read' | 'write' | 'execute')[];
   stage: 'first' | 'second' | 'nested';
@@ -101,6 +103,7 @@ export function describeIotlb(iommu: HostIommu, device?: string): HostIotlbInfo[
       ...(entry.pasid === NO_PASID ? {} : { pasid: entry.pasid }),
       iova: BigInt(entry.page) << 12n,
       address: BigInt(entry.frame) << 12n,
+      ...(nested === null ? {} : { gpa: BigInt(entry.guestPage) << 12n }),
       size: 1n << BigInt(entry.shift),
       permissions: permissionNames(entry.permissions),
       stage: entry.stage,

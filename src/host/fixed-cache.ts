@@ -17,7 +17,7 @@ export interface CacheStatistics {
 }
 
 /**
- * A cache of a fixed number of entries under numeric keys. A full one gives up an entry that the seeded generator
+ * A cache of a fixed number of entries under numeric keys, 0 or above. A full one gives up an entry that the seeded generator
  * picks, so that a run repeats. Nothing leaves it but by that and by being dropped.
  */
 export class FixedCache<Value> {
@@ -29,6 +29,9 @@ export class FixedCache<Value> {
   readonly #values = new Map<number, Value>();
   /** All keys, dense, so that one can be picked. */
   #keys: number[] = [];
+  // What the last lookup found: a device's requests come in runs.
+  #latestKey = -1;
+  #latest: Value | undefined;
 
   constructor(name: string, capacity: number, random: SeededRandom) {
     this.name = name;
@@ -38,10 +41,13 @@ export class FixedCache<Value> {
 
   /** The value under `key`, counted as a hit or a miss. */
   lookup(key: number): Value | undefined {
-    const value = this.#values.get(key);
-    if (value === undefined) this.misses += 1;
+    if (key !== this.#latestKey) {
+      this.#latestKey = key;
+      this.#latest = this.#values.get(key);
+    }
+    if (this.#latest === undefined) this.misses += 1;
     else this.hits += 1;
-    return value;
+    return this.#latest;
   }
 
   /** The same without counting, for those who only look. */
@@ -51,6 +57,7 @@ export class FixedCache<Value> {
 
   /** Puts a value in, in place of one under the same key, or of one picked by the seed when the cache is full. */
   insert(key: number, value: Value): void {
+    this.#latestKey = -1;
     if (!this.#values.has(key)) {
       if (this.#keys.length < this.capacity) this.#keys.push(key);
       else {
@@ -64,6 +71,7 @@ export class FixedCache<Value> {
 
   /** Drops the entries that `condemned` is true for; returns how many. */
   drop(condemned: (value: Value, key: number) => boolean): number {
+    this.#latestKey = -1;
     const before = this.#keys.length;
     this.#keys = this.#keys.filter((key) => {
       if (!condemned(this.#values.get(key)!, key)) return true;
@@ -89,6 +97,7 @@ export class FixedCache<Value> {
 
   restore(state: FixedCacheState<Value>): void {
     this.#keys = state.entries.map(({ key }) => key);
+    this.#latestKey = -1;
     this.#values.clear();
     for (const { key, value } of state.entries) this.#values.set(key, value);
     this.hits = state.hits;

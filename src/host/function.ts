@@ -26,6 +26,8 @@ export class HostFunction implements HostIommuDevice {
   readonly pasidBits: number;
   readonly ats: boolean;
   readonly pageRequests: boolean;
+  /** What the host IOMMU and this function can do together. */
+  readonly capabilities: HostCapabilities;
   /** Segment and source-id in one number: what the host IOMMU knows it by. */
   readonly requester: number;
   readonly #iommu: HostIommu;
@@ -41,19 +43,15 @@ export class HostFunction implements HostIommuDevice {
     this.pasidBits = within('pasid-bits', options.pasidBits ?? MAXIMUM_PASID_BITS, 0, MAXIMUM_PASID_BITS);
     this.ats = options.ats ?? true;
     this.pageRequests = options.pageRequests ?? true;
-    this.requester = options.bdf.segment * 0x1_0000 + sourceId(options.bdf);
-    this.#iommu = iommu;
-  }
-
-  /** What the host IOMMU and this function can do together. */
-  get capabilities(): HostCapabilities {
-    const host = this.#iommu.capabilities;
-    return {
+    const host = iommu.capabilities;
+    this.capabilities = {
       ...host,
       pasidBits: Math.min(host.pasidBits, this.pasidBits),
       ats: host.ats && this.ats,
       pageRequests: host.pageRequests && this.pageRequests,
     };
+    this.requester = options.bdf.segment * 0x1_0000 + sourceId(options.bdf);
+    this.#iommu = iommu;
   }
 
   /** Name of the device that has claimed it. */
