@@ -1088,9 +1088,9 @@ export interface IommuIotlbFlushedEvent {
   device: string;
   /** How much it covered. */
   granularity: FlushGranularity;
-  /** The domain-id that it covered, where it was limited to one. */
+  /** The domain-id that it was limited to; absent where none was given. */
   'domain-id'?: number | undefined;
-  /** The PASID that it covered, where it was limited to one. */
+  /** The PASID that it was limited to. */
   pasid?: number | undefined;
   /** First address covered, with granularity `page`. */
   address?: bigint | undefined;
@@ -1118,9 +1118,9 @@ export interface IommuPasidCacheFlushedEvent {
   device: string;
   /** How much it covered. */
   granularity: PasidCacheGranularity;
-  /** The domain-id that it covered, where it was limited to one. */
+  /** The domain-id that it was limited to; absent where none was given. */
   'domain-id'?: number | undefined;
-  /** The PASID that it covered, where it was limited to one. */
+  /** The PASID that it was limited to. */
   pasid?: number | undefined;
   /** Who flushed. */
   origin: Origin;

@@ -52,15 +52,18 @@ export class TestDaemon {
   }
 
   client(): Promise<QmpClient> {
-    return QmpClient.connect({ path: this.path });
+    return persistently(() => QmpClient.connect({ path: this.path }));
   }
 
   /** A bare connection, for tests about bytes. */
   async connection(): Promise<RawConnection> {
-    const socket = connect({ path: this.path, allowHalfOpen: true });
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', () => resolve());
-      socket.once('error', reject);
+    const socket = await persistently(async () => {
+      const candidate = connect({ path: this.path, allowHalfOpen: true });
+      await new Promise<void>((resolve, reject) => {
+        candidate.once('connect', () => resolve());
+        candidate.once('error', reject);
+      });
+      return candidate;
     });
     return new RawConnection(socket);
   }
@@ -70,6 +73,19 @@ export class TestDaemon {
     const code = await this.ended;
     rmSync(this.folder, { recursive: true, force: true });
     return code;
+  }
+}
+
+/** A socket is in its folder before it listens, and refuses connections for that moment. */
+async function persistently<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const refused = error instanceof Error && /ECONNREFUSED/.test(`${error.message} ${String(error.cause)}`);
+      if (!refused || tries >= 100) throw error;
+      await sleep(10);
+    }
   }
 }
 
@@ -103,7 +119,9 @@ export class RawConnection {
       const lines = this.received.split('\r\n').slice(0, -1);
       if (lines.length >= count) return lines;
       if (this.closed || waited > timeout) {
-        throw new Error(`${lines.length} lines of ${count} came${this.closed ? ' before the end' : ''}: ${this.received}`);
+        throw new Error(
+          `${lines.length} lines of ${count} came${this.closed ? ' before the end' : ''}: ${this.received}`,
+        );
       }
       await sleep(5);
     }
