@@ -79,6 +79,7 @@ export class Machine {
     registerBoardTypes(types);
     registerMachineTypes(types);
     this.tree = buildTree(types, type);
+    this.tree.machine.addReading('memory', 'MemorySizeConfiguration', () => ({ size: memory }));
     this.rootBus = type.pci ? buildQ35(types, this.tree, this.memory) : null;
     if (type.pci) installRam({ types, objects: this.tree.objects, topology, system, size: memory });
     this.dmas = new DmaTable({ operations, events, pathOf: dmaPathOf });
@@ -88,9 +89,9 @@ export class Machine {
       tree: this.tree,
       rootBus: this.rootBus,
       freePorts: type.rootPorts > 0,
-      acknowledgement: () => (type.pci ? this.tree.machine.value(unplugAck) : null) ?? type.unplugAck,
+      acknowledgement: () => this.tree.machine.value(unplugAck(type)),
       tell,
-      leaving: (device) => (device instanceof PciDevice ? this.#leave(device) : () => {}),
+      leaving: (device) => (device instanceof PciDevice && device.realized ? this.#leave(device) : () => {}),
     });
     addRootPorts(this.hotplug.context, type.rootPorts);
     this.runState = new RunState({ ...options, tell, resetModel: () => this.#reset() });
@@ -128,11 +129,14 @@ export class Machine {
     return this.rootBus === null ? [] : allDevices(this.rootBus);
   }
 
-  /** The function that an id, a QOM path or a BDF names. @throws CommandError (DeviceNotFound) */
+  /** The function that an id, a QOM path or a BDF names. @throws CommandError (DeviceNotFound, or that it is unrealized) */
   findDevice(text: string): PciDevice {
     const bdf = parseBdf(text);
     const found = bdf === null ? this.#byName(text) : this.rootBus === null ? null : findByBdf(this.rootBus, bdf);
     if (!(found instanceof PciDevice)) throw new CommandError(`Device '${text}' not found`, 'DeviceNotFound');
+    if (!found.realized) {
+      throw new CommandError(`Device '${text}' is not realized: set its property 'realized' to true first`);
+    }
     return found;
   }
 
@@ -238,7 +242,7 @@ export class Machine {
 
   /** A unit makes a device's address space when it is first asked for; every device has one from the start. */
   #makeAddressSpaces(): void {
-    for (const device of this.devices()) void device.addressSpace;
+    for (const { bus, devfn } of this.devices()) bus.addressSpaceOf(devfn);
   }
 
   /** Firmware numbers the buses at each start; without firmware their numbers stay at 0. */

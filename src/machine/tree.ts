@@ -22,11 +22,14 @@ export interface MachineTree {
   readonly systemBus: Bus;
 }
 
-/** The machine property that says who acknowledges an unplug; null: as the machine type has it. */
 const acknowledgement = enumeration<UnplugAcknowledgement>('UnplugAcknowledgement', ['at-once', 'guest']);
-export const unplugAck = objectProperty<UnplugAcknowledgement | null>('unplug-ack', acknowledgement, null, {
-  description: 'Who acknowledges an unplug: the modelled guest at once, or a guest (without one, a reset ends it)',
-});
+
+/** The machine property that says who acknowledges an unplug. */
+export function unplugAck(type: MachineType): Property<UnplugAcknowledgement> {
+  return objectProperty('unplug-ack', acknowledgement, type.unplugAck, {
+    description: 'Who acknowledges an unplug: the modelled guest at once, or a guest (without one, a reset ends it)',
+  });
+}
 
 /** Properties that steer what the model does not have; taken because harnesses always pass them. */
 const neutral: readonly Property<unknown>[] = [
@@ -46,7 +49,7 @@ function definitionOf(type: MachineType): TypeDefinition {
     name: type.qomType,
     parent: type.pci ? 'generic-pc-machine' : 'machine',
     description: type.description,
-    properties: type.pci ? [unplugAck, ...neutral, ...neutralPc] : neutral,
+    properties: type.pci ? [unplugAck(type), ...neutral, ...neutralPc] : neutral,
     create: (qomType) => new QomObject(qomType),
   };
 }

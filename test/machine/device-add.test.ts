@@ -13,11 +13,13 @@ function recorded(name: string): { execute: string; arguments: Record<string, un
   const url = new URL(`../conformance/transcripts/${name}.json`, import.meta.url);
   const { steps } = JSON.parse(readFileSync(url, 'utf8')) as { steps: Step[] };
   return steps.flatMap(({ send, recv }) => {
-    const request = send?.startsWith('{') === true ? (JSON.parse(send) as { execute: string; arguments?: object }) : null;
+    const request =
+      send?.startsWith('{') === true ? (JSON.parse(send) as { execute: string; arguments?: object }) : null;
     const reply = recv?.find((message) => 'return' in message || 'error' in message);
     if (request === null || reply === undefined) return [];
     const { error } = reply;
-    const answer = error === undefined ? '{}' : error.class === 'GenericError' ? error.desc : `${error.class}: ${error.desc}`;
+    const answer =
+      error === undefined ? '{}' : error.class === 'GenericError' ? error.desc : `${error.class}: ${error.desc}`;
     return [{ execute: request.execute, arguments: { ...request.arguments }, answer }];
   });
 }

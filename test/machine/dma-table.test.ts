@@ -31,7 +31,11 @@ class WaitingPath implements DmaPath {
       if (!write) bytes.fill(7);
       return { kind: 'moved' } as const;
     }
-    return { kind: 'wait', reason: 'a page request', onReady: (resume: () => void) => void this.waiting.push(resume) } as const;
+    return {
+      kind: 'wait',
+      reason: 'a page request',
+      onReady: (resume: () => void) => void this.waiting.push(resume),
+    } as const;
   }
 
   letGo(): void {
@@ -142,7 +146,9 @@ describe('a DMA that is not waited for', () => {
     const rig = small();
     const { table, path } = waitingTable(rig);
     const device = rig.machine.findDevice('e0');
-    rig.command((later) => table.start({ device, write: false, address: 0n, data: new Uint8Array(1) }, 'base64', later));
+    rig.command((later) =>
+      table.start({ device, write: false, address: 0n, data: new Uint8Array(1) }, 'base64', later),
+    );
     expect(table.pending()).toEqual([{ dma: 1, device: 'e0', waitingFor: 'a page request' }]);
     rig.command(() => path.letGo());
     expect(rig.machine.operations.last).toBe(2);

@@ -47,7 +47,10 @@ describe('machine viommu', () => {
 
   it('numbers its buses, at the start and at each reset', () => {
     const { machine } = new MachineRig();
-    const numbers = (): number[] => machine.rootBus!.functions().flatMap((one) => one.childBuses.map((bus) => 'number' in bus ? Number(bus.number) : -1));
+    const numbers = (): number[] =>
+      machine
+        .rootBus!.functions()
+        .flatMap((one) => one.childBuses.map((bus) => ('number' in bus ? Number(bus.number) : -1)));
     expect(numbers()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     machine.reset();
     expect(numbers()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
@@ -60,12 +63,7 @@ describe('machine viommu', () => {
     rig.add({ driver: 'edu', id: 'e1' });
     rig.add({ driver: 'edu', id: 'e2' });
     const at = (id: string): string => formatBdf(rig.machine.findDevice(id).bdf());
-    expect(['e0', 't0', 'e1', 'e2'].map(at)).toEqual([
-      '0000:01:00.0',
-      '0000:03:00.0',
-      '0000:02:00.0',
-      '0000:04:00.0',
-    ]);
+    expect(['e0', 't0', 'e1', 'e2'].map(at)).toEqual(['0000:01:00.0', '0000:03:00.0', '0000:02:00.0', '0000:04:00.0']);
     for (const id of ['e3', 'e4', 'e5', 'e6']) expect(rig.add({ driver: 'edu', id })).toBe('{}');
     expect(rig.add({ driver: 'edu', id: 'e7' })).toBe(
       'No root port is free for the device: remove one with device_del, or start with more pcie-root-port devices',

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { MachineRig } from './support.ts';
 
-function rigWith(): { rig: MachineRig; add: (values: Record<string, unknown>) => string; remove: (id: string) => string } {
+function rigWith(): {
+  rig: MachineRig;
+  add: (values: Record<string, unknown>) => string;
+  remove: (id: string) => string;
+} {
   const rig = new MachineRig();
   return {
     rig,
@@ -82,7 +86,9 @@ describe('the host IOMMU', () => {
   it('is set by one object, before devices use it, and set back by its removal', () => {
     const { rig, add, remove } = rigWith();
     const before = rig.machine.host.describe();
-    expect(add({ 'qom-type': 'host-iommu', id: 'h0', 'pasid-bits': 8, nesting: false, 'page-sizes': '4K:2M' })).toBe('{}');
+    expect(add({ 'qom-type': 'host-iommu', id: 'h0', 'pasid-bits': 8, nesting: false, 'page-sizes': '4K:2M' })).toBe(
+      '{}',
+    );
     expect(rig.machine.host.describe().capabilities).toMatchObject({
       'pasid-bits': 8,
       nesting: false,

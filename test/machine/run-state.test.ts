@@ -11,20 +11,14 @@ type Command = 'stop' | 'cont' | 'system_reset' | 'system_powerdown' | 'quit';
 function run(rig: MachineRig, command: Command): [string, ...string[]] {
   const { machine } = rig;
   rig.take();
-  rig.command((afterReply) => {
-    switch (command) {
-      case 'stop':
-        return machine.stop();
-      case 'cont':
-        return machine.cont();
-      case 'system_reset':
-        return machine.reset(afterReply);
-      case 'system_powerdown':
-        return machine.powerdown();
-      case 'quit':
-        return machine.quit(afterReply);
-    }
-  });
+  const commands: Record<Command, (afterReply: (action: () => void) => void) => void> = {
+    stop: () => machine.stop(),
+    cont: () => machine.cont(),
+    system_reset: (afterReply) => machine.reset(afterReply),
+    system_powerdown: () => machine.powerdown(),
+    quit: (afterReply) => machine.quit(afterReply),
+  };
+  rig.command(commands[command]);
   return [machine.status().status, ...rig.take()];
 }
 

@@ -9,10 +9,7 @@ describe('unplug on machine viommu', () => {
     rig.add({ driver: 'edu', id: 'e0' });
     rig.take();
     expect(rig.remove('e0')).toBe('{}');
-    expect(rig.take()).toEqual([
-      'reply {}',
-      'DEVICE_DELETED {"device":"e0","path":"/machine/peripheral/e0"}',
-    ]);
+    expect(rig.take()).toEqual(['reply {}', 'DEVICE_DELETED {"device":"e0","path":"/machine/peripheral/e0"}']);
     expect(rig.remove('e0')).toBe("DeviceNotFound: Device 'e0' not found");
   });
 

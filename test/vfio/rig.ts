@@ -172,7 +172,7 @@ export class VfioRig {
       switch (event.name) {
         case 'VFIO_DMA_MAPPED': {
           const { container, iova, size, address, readonly } = event.data;
-          const found = this.host.memory.locate(BigInt(address));
+          const found = this.host.memory.locate(address);
           const where = `${found?.block.name ?? '?'}@0x${found?.offset.toString(16) ?? '?'}`;
           return `map ${container} ${hex(iova)}+${hex(size)} to ${where}${readonly ? ' ro' : ''}`;
         }
