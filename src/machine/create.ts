@@ -5,7 +5,7 @@ import { Machine } from './machine.ts';
 import { findMachineType, type MachineType } from './types.ts';
 
 /** One -device or -object. */
-export interface Part {
+interface Part {
   /** Texts, or with `typed` values of the wire. */
   readonly values: DeviceValues;
   readonly typed?: boolean;

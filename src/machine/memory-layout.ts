@@ -13,7 +13,7 @@ const LOW_WHEN_SPLIT = 0x8000_0000n;
 const FOUR_GIB = 1n << 32n;
 
 /** How much of `size` bytes of RAM a q35 has below 4 GiB. */
-export function bytesBelow4G(size: bigint): bigint {
+function bytesBelow4G(size: bigint): bigint {
   return size < SPLIT_FROM ? size : LOW_WHEN_SPLIT;
 }
 

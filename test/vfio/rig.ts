@@ -20,7 +20,7 @@ import { Vfio } from '../../src/vfio/vfio.ts';
 /** Where the devices of the tests sit. */
 const DEVFNS = [0, 8];
 
-export const PAGE = 0x1000n;
+const PAGE = 0x1000n;
 export const RAM_SIZE = 0x100_0000n;
 export const ROM_START = 0xfff_c0000n;
 export const MMIO_START = 0xfed0_0000n;
@@ -204,7 +204,7 @@ export class VfioRig {
   }
 }
 
-export function hex(value: bigint | number): string {
+function hex(value: bigint | number): string {
   return `0x${value.toString(16)}`;
 }
 
