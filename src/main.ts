@@ -8,7 +8,9 @@ import { OptionError } from './options/error.ts';
 import { helpText, parseOptions } from './options/parse.ts';
 
 const program = 'viommud';
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));

@@ -25,14 +25,21 @@ const pasid = 5;
 const domainId = 7;
 
 const say = (text: string): void => console.log(`\n# ${text}`);
-const show = (direction: 'in' | 'out', line: string): void => console.log(`${direction === 'out' ? '->' : '<-'} ${line.trim()}`);
+const show = (direction: 'in' | 'out', line: string): void =>
+  console.log(`${direction === 'out' ? '->' : '<-'} ${line.trim()}`);
 const hexOf = (text: string): string => Buffer.from(text).toString('hex');
 
 async function play(client: QmpClient): Promise<void> {
   const write = (address: bigint, data: string): Promise<unknown> =>
     client.execute('memory-write', { address, data, encoding: 'hex' });
   const read = async (): Promise<string> => {
-    const { data } = await client.execute('dma-read', { device: 'nic0', address: virtual, size: 16n, pasid, encoding: 'hex' });
+    const { data } = await client.execute('dma-read', {
+      device: 'nic0',
+      address: virtual,
+      size: 16n,
+      pasid,
+      encoding: 'hex',
+    });
     return Buffer.from(data ?? '', 'hex').toString();
   };
 
@@ -85,7 +92,9 @@ function expect(seen: string, wanted: string): void {
   console.log(`   (the device read: "${seen}")`);
 }
 
-const daemon = spawn(process.execPath, ['dist/main.js', '-qmp', `unix:${path},server=on,wait=off`], { stdio: ['ignore', 'inherit', 'inherit'] });
+const daemon = spawn(process.execPath, ['dist/main.js', '-qmp', `unix:${path},server=on,wait=off`], {
+  stdio: ['ignore', 'inherit', 'inherit'],
+});
 const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()));
 try {
   for (let tries = 0; !existsSync(path) && tries < 500 && daemon.exitCode === null; tries += 1) await sleep(10);

@@ -44,10 +44,10 @@ _viommu_commands='
   flush-iotlb
   iommu-flush-pasid-cache
   iommu-set-bypass
-  iommu-translate
   query-iommus
-  query-iotlb
   query-iommu-notifiers
+  iommu-translate
+  query-iotlb
   query-vfio
   query-host-iommu
   dma-read

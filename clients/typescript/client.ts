@@ -71,7 +71,9 @@ export class QmpClient {
       .pipe(this.#logged())
       .pipe(ndjson.parse())
       .on('data', (message: object) => this.#receive(undress(message) as object))
-      .on('error', (error: Error) => this.#end(new ProtocolError('the peer sent a line that is no JSON', { cause: error })));
+      .on('error', (error: Error) =>
+        this.#end(new ProtocolError('the peer sent a line that is no JSON', { cause: error })),
+      );
     socket.on('error', (error) => this.#end(new ConnectionError(error.message, { cause: error })));
     socket.on('close', () => this.#end(new ConnectionError('the connection was closed')));
   }

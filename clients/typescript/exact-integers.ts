@@ -63,7 +63,8 @@ export function stringifyExact(value: unknown): string {
     if (typeof item === 'bigint') return `${mark}${item}`;
     return typeof item === 'string' && item.startsWith(mark) ? mark + item : item;
   });
-  return text.replace(new RegExp(`"${mark}(?:(-?\\d+)|(${mark}(?:[^"\\\\]|\\\\.)*))"`, 'g'), (_all, digits?: string, rest?: string) =>
-    digits ?? `"${rest ?? ''}"`,
+  return text.replace(
+    new RegExp(`"${mark}(?:(-?\\d+)|(${mark}(?:[^"\\\\]|\\\\.)*))"`, 'g'),
+    (_all, digits?: string, rest?: string) => digits ?? `"${rest ?? ''}"`,
   );
 }

@@ -51,7 +51,9 @@ function requireWritable(space: AddressSpace, address: bigint, size: bigint): vo
     if (fault !== null) throw new CommandError(`${fault.sentence}; nothing was written`);
     if (region === null) throw new CommandError(`Nothing decodes ${hex(at)} in '${space.name}'; nothing was written`);
     if (readonly || !permits(permissions, 'write')) {
-      throw new CommandError(`${hex(at)} in '${space.name}' is read-only (region '${region.name}'); nothing was written`);
+      throw new CommandError(
+        `${hex(at)} in '${space.name}' is read-only (region '${region.name}'); nothing was written`,
+      );
     }
     at += length;
   }

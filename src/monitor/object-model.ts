@@ -1,12 +1,5 @@
 import type { Machine } from '../machine/machine.ts';
-import {
-  deviceListProperties,
-  qomGet,
-  qomList,
-  qomListProperties,
-  qomListTypes,
-  qomSet,
-} from '../qom/commands.ts';
+import { deviceListProperties, qomGet, qomList, qomListProperties, qomListTypes, qomSet } from '../qom/commands.ts';
 import type { HandlersOf } from './handlers-of.ts';
 
 /** The object model, looked at and changed by path. */

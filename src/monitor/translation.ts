@@ -30,9 +30,7 @@ function typed(outcome: Omit<TranslationResult, 'reason'>): TranslationResult {
 }
 
 /** What an address becomes, and what the caches hold. */
-export function translationHandlers(
-  machine: Machine,
-): HandlersOf<'iommu-translate' | 'query-iommus' | 'query-iotlb'> {
+export function translationHandlers(machine: Machine): HandlersOf<'iommu-translate' | 'query-iommus' | 'query-iotlb'> {
   return {
     'query-iommus': () => ({ iommus: machine.units.map((unit) => unit.describe()) }),
     'query-iotlb': (args) => {
@@ -46,7 +44,9 @@ export function translationHandlers(
       const { address, access = 'read', pasid } = args;
       if (args.via === 'host') {
         if (!(device instanceof VfioPciDevice)) {
-          throw new CommandError(`Device '${device.label}' is emulated: no host IOMMU translates its DMA; use via viommu`);
+          throw new CommandError(
+            `Device '${device.label}' is emulated: no host IOMMU translates its DMA; use via viommu`,
+          );
         }
         return typed(device.vfio.function.translate(address, access, pasid));
       }

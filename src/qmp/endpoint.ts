@@ -46,7 +46,7 @@ const UNIX_PATH_SIZE = 108;
  */
 export function checkEndpoint(endpoint: Endpoint, server: boolean): void {
   if (endpoint.kind === 'unix') {
-    if (Buffer.byteLength(endpoint.path) >= UNIX_PATH_SIZE) {
+    if (!fitsSocketPath(endpoint.path)) {
       const sentence = `UNIX socket path '${endpoint.path}' is too long`;
       throw new EndpointError(sentence, `Path must be less than ${UNIX_PATH_SIZE} bytes`);
     }
@@ -56,6 +56,11 @@ export function checkEndpoint(endpoint: Endpoint, server: boolean): void {
     const sentence = `QMP is served on loopback addresses only, and '${endpoint.host}' is none; use 127.0.0.1, or forward a port to it`;
     throw new EndpointError(sentence);
   }
+}
+
+/** True when the path of a UNIX socket is short enough for the system. */
+export function fitsSocketPath(path: string): boolean {
+  return Buffer.byteLength(path) < UNIX_PATH_SIZE;
 }
 
 /** The host that is listened on or connected to; an empty one is the loopback address. */

@@ -1,11 +1,13 @@
-import { lstatSync, unlinkSync } from 'node:fs';
+import { lstatSync, renameSync, rmSync } from 'node:fs';
 import net from 'node:net';
+import { constants } from 'node:os';
 import {
   addressName,
   checkEndpoint,
   type Endpoint,
   endpointError,
   endpointName,
+  fitsSocketPath,
   hostOf,
   type UnixEndpoint,
 } from './endpoint.ts';
@@ -42,7 +44,8 @@ export class Listener {
     checkEndpoint(endpoint, true);
     const server = net.createServer({ allowHalfOpen: true, noDelay: true });
     const listener = new Listener(server, endpoint, onClient);
-    if (endpoint.kind === 'unix') removeSocketFile(endpoint);
+    const path = endpoint.kind === 'unix' ? stagingPath(endpoint) : '';
+    if (path !== '' && lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) rmSync(path);
     await new Promise<void>((resolve, reject) => {
       const refuse = (error: Error): void => reject(endpointError(endpoint, true, error));
       server.once('error', refuse);
@@ -51,9 +54,10 @@ export class Listener {
         server.on('error', onError);
         resolve();
       });
-      if (endpoint.kind === 'unix') server.listen(endpoint.path);
+      if (endpoint.kind === 'unix') server.listen(path);
       else server.listen(endpoint.port, hostOf(endpoint));
     });
+    if (endpoint.kind === 'unix') publish(server, path, endpoint);
     return listener;
   }
 
@@ -83,6 +87,7 @@ export class Listener {
 
   /** Takes no more clients, and removes the socket file at once. Those connected stay. */
   close(): void {
+    if (this.#endpoint.kind === 'unix') rmSync(this.#endpoint.path, { force: true });
     this.#server.close();
   }
 
@@ -114,11 +119,30 @@ export async function connectTo(endpoint: Endpoint): Promise<net.Socket> {
   });
 }
 
-/** Only a socket is removed; QEMU would remove any file of that name. */
-function removeSocketFile(endpoint: UnixEndpoint): void {
+/**
+ * Where a socket is made before it gets its name. Between bind and listen a socket refuses its clients; one that took
+ * its final name at once would, on a busy machine, refuse those who wait for the name to appear. A path that is too
+ * long for that is taken at once all the same.
+ */
+function stagingPath(endpoint: UnixEndpoint): string {
+  const path = `${endpoint.path}.${process.pid}`;
+  return fitsSocketPath(path) ? path : endpoint.path;
+}
+
+/** Gives the listening socket its name; a socket of that name is replaced. QEMU would replace any file. */
+function publish(server: net.Server, path: string, endpoint: UnixEndpoint): void {
+  if (path === endpoint.path) return;
   try {
-    if (lstatSync(endpoint.path, { throwIfNoEntry: false })?.isSocket() === true) unlinkSync(endpoint.path);
+    const there = lstatSync(endpoint.path, { throwIfNoEntry: false });
+    if (there !== undefined && !there.isSocket()) throw new SocketNameTaken();
+    renameSync(path, endpoint.path);
   } catch (error) {
+    server.close();
     throw endpointError(endpoint, true, error);
   }
+}
+
+/** The error that bind itself gives for a name that is taken. */
+class SocketNameTaken extends Error {
+  readonly errno = -constants.errno.EADDRINUSE;
 }

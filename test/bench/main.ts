@@ -24,7 +24,11 @@ const candidates: Candidate[] = [
     command: [process.execPath, 'dist/main.js', '-qmp', `unix:${at('viommud')},server=on,wait=off`],
     socket: at('viommud'),
   },
-  { name: 'Node echo', command: [process.execPath, '--import', 'tsx', 'test/bench/echo-server.ts', at('echo')], socket: at('echo') },
+  {
+    name: 'Node echo',
+    command: [process.execPath, '--import', 'tsx', 'test/bench/echo-server.ts', at('echo')],
+    socket: at('echo'),
+  },
 ];
 const qemu = findProgram('qemu-system-x86_64');
 if (qemu !== null) {

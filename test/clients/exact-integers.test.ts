@@ -7,7 +7,9 @@ import { DressIntegers, stringifyExact, undress } from '../../clients/typescript
 /** What the client sees of `text`, when it comes in the given chunks. */
 async function read(chunks: string[]): Promise<unknown[]> {
   const values: unknown[] = [];
-  for await (const value of Readable.from(chunks.map((chunk) => Buffer.from(chunk))).pipe(new DressIntegers()).pipe(ndjson.parse())) {
+  for await (const value of Readable.from(chunks.map((chunk) => Buffer.from(chunk)))
+    .pipe(new DressIntegers())
+    .pipe(ndjson.parse())) {
     values.push(undress(value));
   }
   return values;

@@ -62,9 +62,18 @@ describe('bind, DMA, stale, flush, unbind', () => {
     await write(oldPage, '01d01d01');
     await write(newPage, '0e0e0e0e');
     const result = await bind();
-    expect(result).toEqual({ listeners: [expect.objectContaining({ device: 'nic0', kind: 'vfio', status: 'ok' })], replaced: false });
+    expect(result).toEqual({
+      listeners: [expect.objectContaining({ device: 'nic0', kind: 'vfio', status: 'ok' })],
+      replaced: false,
+    });
     const { data } = await client.events.next('IOMMU_PASID_TABLE_BOUND');
-    expect(data).toMatchObject({ device: 'nic0', address: directory, size: 4096n, format: 'vtd-scalable', origin: 'command' });
+    expect(data).toMatchObject({
+      device: 'nic0',
+      address: directory,
+      size: 4096n,
+      format: 'vtd-scalable',
+      origin: 'command',
+    });
     expect(await dma()).toBe('01d01d01');
   });
 
@@ -133,7 +142,9 @@ describe('without a vIOMMU', () => {
     const daemon = await TestDaemon.start(['-nodefaults', '-m', '64']);
     const client = await daemon.client();
     await client.execute('device_add', { driver: 'vfio-pci', id: 'nic0', host: '0000:3b:00.0' });
-    await expect(client.execute('iommu-bind-pasid-table', { device: 'nic0', address: 0n })).rejects.toThrow(/IOMMU object/);
+    await expect(client.execute('iommu-bind-pasid-table', { device: 'nic0', address: 0n })).rejects.toThrow(
+      /IOMMU object/,
+    );
     client.close();
     await daemon.stop();
   });

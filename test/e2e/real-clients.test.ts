@@ -36,7 +36,18 @@ function comparable(line: string): string {
 describe('recorded clients', () => {
   let daemon: TestDaemon;
   beforeAll(async () => {
-    daemon = await TestDaemon.start(['-M', 'q35', '-m', '64', '-nodefaults', '-S', '-display', 'none', '-accel', 'tcg']);
+    daemon = await TestDaemon.start([
+      '-M',
+      'q35',
+      '-m',
+      '64',
+      '-nodefaults',
+      '-S',
+      '-display',
+      'none',
+      '-accel',
+      'tcg',
+    ]);
   });
   afterAll(() => daemon.stop());
 
@@ -51,7 +62,9 @@ describe('recorded clients', () => {
       // The log cuts what it stored of very long lines; such a line still counts as one.
       const lines = expected.split('\r\n').map(comparable);
       const wanted = expected.endsWith('\r\n') ? lines.slice(0, -1) : lines;
-      const seen = (await connection.lines(wanted.length)).map(comparable).map((line) => line.replace(/^\{"return": \[\{"name": ".*/, '{"return": [{"name": *'));
+      const seen = (await connection.lines(wanted.length))
+        .map(comparable)
+        .map((line) => line.replace(/^\{"return": \[\{"name": ".*/, '{"return": [{"name": *'));
       expect(seen.slice(0, wanted.length)).toEqual(wanted);
       if (!expected.endsWith('\r\n')) expected += '\r\n';
     }

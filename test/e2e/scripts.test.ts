@@ -68,7 +68,14 @@ describe('scripts', () => {
 
   it.skipIf(python.missing)(python.title('viommu.py sends 64-bit numbers exactly and shows events'), () => {
     const script = join(clients, 'python/viommu.py');
-    const added = run(python.path, [script, daemon.path, 'device_add', 'driver=vfio-pci', 'id=py0', 'host=0000:5e:00.0']);
+    const added = run(python.path, [
+      script,
+      daemon.path,
+      'device_add',
+      'driver=vfio-pci',
+      'id=py0',
+      'host=0000:5e:00.0',
+    ]);
     expect(added.status).toBe(0);
     expect(added.out).toContain('VFIO_DMA_MAPPED');
     const refused = run(python.path, [script, daemon.path, 'memory-read', 'address=18446744073709551615', 'size=1']);

@@ -55,7 +55,10 @@ describe('lines and their texts, as QEMU answers them', () => {
     ['info mtree -f -o', 'flags fo\r\nsecond line\r\n'],
     ['info mtree -fo', 'flags fo\r\nsecond line\r\n'],
     ['info mtree -x', 'mtree: unsupported option -x\r\nTry "help info mtree" for more information\r\n'],
-    ['info mtree zzz', 'mtree: extraneous characters at the end of line\r\nTry "help info mtree" for more information\r\n'],
+    [
+      'info mtree zzz',
+      'mtree: extraneous characters at the end of line\r\nTry "help info mtree" for more information\r\n',
+    ],
     [
       'info version\ninfo status',
       'version: extraneous characters at the end of line\r\nTry "help info version" for more information\r\n',

@@ -47,11 +47,31 @@ function commands(machine: Machine, afterReply: AfterReply): HumanCommand[] {
     return '';
   };
   return [
-    simple(['stop', 's'], 'stop emulation', silent(() => machine.stop())),
-    simple(['cont', 'c'], 'resume emulation', silent(() => machine.cont())),
-    simple(['system_reset'], 'reset the system', silent(() => machine.reset(afterReply))),
-    simple(['system_powerdown'], 'send system power down event', silent(() => machine.powerdown())),
-    simple(['quit', 'q'], 'quit the emulator', silent(() => machine.quit(afterReply))),
+    simple(
+      ['stop', 's'],
+      'stop emulation',
+      silent(() => machine.stop()),
+    ),
+    simple(
+      ['cont', 'c'],
+      'resume emulation',
+      silent(() => machine.cont()),
+    ),
+    simple(
+      ['system_reset'],
+      'reset the system',
+      silent(() => machine.reset(afterReply)),
+    ),
+    simple(
+      ['system_powerdown'],
+      'send system power down event',
+      silent(() => machine.powerdown()),
+    ),
+    simple(
+      ['quit', 'q'],
+      'quit the emulator',
+      silent(() => machine.quit(afterReply)),
+    ),
     {
       names: ['device_add'],
       parameters: [{ kind: 'string', name: 'device', optional: true }],
