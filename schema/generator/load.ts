@@ -7,7 +7,7 @@ import type { Example, Setup, Source, SourceModule } from './source.ts';
 import { SchemaError } from './source.ts';
 
 /** The folder that this project's schema lies in. */
-export const schemaFolder = fileURLToPath(new URL('..', import.meta.url));
+const schemaFolder = fileURLToPath(new URL('..', import.meta.url));
 
 /**
  * Reads the modules that `modules.json` lists, in that order, and checks them against the meta schema.

@@ -26,7 +26,7 @@ export function pascalCase(name: string): string {
 }
 
 /** Name of the enum that a union's tag has. */
-export function tagTypeName(union: string, tag: string): string {
+function tagTypeName(union: string, tag: string): string {
   return union + pascalCase(tag);
 }
 

@@ -1,6 +1,6 @@
 /** The schema files as they are written: JSON Schema 2020-12 within the limits that meta/module.schema.json sets. */
 
-export interface Feature {
+interface Feature {
   readonly name: string;
   readonly description: string;
 }
@@ -41,7 +41,7 @@ export interface Example {
   readonly message?: Readonly<Record<string, unknown>>;
 }
 
-export interface SourceError {
+interface SourceError {
   readonly class: string;
   readonly when: string;
   readonly desc?: string;

@@ -103,7 +103,7 @@ function interfaceBody(members: readonly MemberShape[], properties: Readonly<Rec
 }
 
 /** The TypeScript type of a value after validation. */
-export function typeText(type: TypeShape): string {
+function typeText(type: TypeShape): string {
   switch (type.kind) {
     case 'any':
       return 'AnyValue';

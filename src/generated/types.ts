@@ -689,89 +689,6 @@ export type PasidCacheGranularity = 'global' | 'domain' | 'pasid';
 /** Whether a device's requests go around the vIOMMU. */
 export type BypassMode = 'auto' | 'bypass' | 'translate';
 
-/** Whose translation is asked for. */
-export type TranslateVia = 'viommu' | 'host';
-
-/** Where a translation came from. */
-export type TranslationSource = 'iotlb' | 'walk' | 'bypass';
-
-/** Why a request was refused. The fault reason code of VT-d is in brackets. */
-export type FaultReason =
-  | 'no-pasid-table'
-  | 'root-not-present'
-  | 'context-not-present'
-  | 'context-invalid'
-  | 'address-beyond-width'
-  | 'write-not-permitted'
-  | 'read-not-permitted'
-  | 'second-stage-table-unreachable'
-  | 'root-table-unreachable'
-  | 'context-table-unreachable'
-  | 'root-reserved'
-  | 'context-reserved'
-  | 'second-stage-reserved'
-  | 'request-blocked'
-  | 'output-in-interrupt-range'
-  | 'interrupt-request-reserved'
-  | 'interrupt-index-out-of-range'
-  | 'interrupt-entry-not-present'
-  | 'interrupt-table-unreachable'
-  | 'interrupt-entry-reserved'
-  | 'compatibility-interrupt-blocked'
-  | 'interrupt-source-not-permitted'
-  | 'translation-mode-blocks-request'
-  | 'pasid-out-of-range'
-  | 'page-requests-disabled'
-  | 'pasid-directory-unreachable'
-  | 'pasid-directory-entry-not-present'
-  | 'pasid-table-unreachable'
-  | 'pasid-entry-not-present'
-  | 'pasid-entry-invalid'
-  | 'first-stage-table-unreachable'
-  | 'first-stage-not-present'
-  | 'first-stage-reserved'
-  | 'first-stage-root-unreachable'
-  | 'accessed-dirty-write-failed'
-  | 'not-mapped'
-  | 'address-not-canonical'
-  | 'supervisor-page'
-  | 'execute-not-permitted'
-  | 'first-stage-write-not-permitted';
-
-/** The request is permitted. */
-export interface TranslationResultTranslated {
-  /** Selects this variant. */
-  result: 'translated';
-  /** What the address became: guest-physical, with `via` `host` host-physical. */
-  address: bigint;
-  /** With `via` `host`: the guest-physical address on the way, where there is one. */
-  gpa?: bigint | undefined;
-  /** Size in bytes of the page that the address lies in; 2^63 at most. */
-  size: bigint;
-  /** What the translation permits. */
-  permissions: readonly Permission[];
-  /** Where it came from. */
-  source: TranslationSource;
-}
-
-/** The request is refused. */
-export interface TranslationResultFault {
-  /** Selects this variant. */
-  result: 'fault';
-  /** The fault code that the IOMMU would record; 0 where it has none. */
-  code: number;
-  /** The same as a word. */
-  reason: FaultReason;
-  /** The same as a sentence, with the entry concerned. */
-  desc: string;
-}
-
-/** What a translation gave. */
-export type TranslationResult = TranslationResultTranslated | TranslationResultFault;
-
-/** Which TranslationResult it is. */
-export type TranslationResultResult = 'translated' | 'fault';
-
 /** How a vIOMMU translates now. */
 export type IommuMode = 'off' | 'legacy' | 'scalable' | 'ecs' | 'other';
 
@@ -847,38 +764,6 @@ export interface IommuInfo {
   devices: readonly IommuDeviceInfo[];
   /** Its caches. */
   caches: readonly CacheInfo[];
-}
-
-/** Whose IOTLB. */
-export type IotlbSide = 'viommu' | 'host';
-
-/** Which tables a cached translation stands for. */
-export type IotlbStage = 'first' | 'second' | 'nested';
-
-/** One entry of an IOTLB. */
-export interface IotlbEntry {
-  /** The device, where entries belong to one. */
-  device?: string | undefined;
-  /** The guest's domain-id that tags the entry. */
-  'domain-id': number;
-  /** The PASID that tags it; absent for requests without PASID. */
-  pasid?: number | undefined;
-  /** First address of the page, as devices ask for it. */
-  iova: bigint;
-  /** What it becomes: guest-physical for `viommu`, host-physical for `host`. */
-  address: bigint;
-  /** With `host`: the guest-physical address on the way, where there is one. */
-  gpa?: bigint | undefined;
-  /** Size of the page in bytes. */
-  size: bigint;
-  /** What it permits. */
-  permissions: readonly Permission[];
-  /** Which tables it stands for. */
-  stage: IotlbStage;
-  /** Level of the leaf: 1 for 4 KiB, 2 for 2 MiB, 3 for 1 GiB. */
-  level: number;
-  /** True when the tables now say otherwise. */
-  stale: boolean;
 }
 
 /** Which of the two notifier frameworks. */
@@ -988,44 +873,10 @@ export interface IommuSetBypassArguments {
   mode: BypassMode;
 }
 
-/** Arguments of iommu-translate. */
-export interface IommuTranslateArguments {
-  /** The device. */
-  device: string;
-  /** The address as the device would put it on the bus. */
-  address: Address;
-  /** What the device would do; default `read`. */
-  access?: Access | undefined;
-  /** The PASID of the request; absent for one without PASID. */
-  pasid?: number | undefined;
-  /** Whose translation; default `viommu`. */
-  via?: TranslateVia | undefined;
-}
-
 /** What query-iommus returns. */
 export interface QueryIommusReturn {
   /** The vIOMMUs. */
   iommus: readonly IommuInfo[];
-}
-
-/** Arguments of query-iotlb. */
-export interface QueryIotlbArguments {
-  /** Whose IOTLB. */
-  side: IotlbSide;
-  /** Only entries that this device uses. */
-  device?: string | undefined;
-  /** Only entries from this address on; a reply's `next` continues it. */
-  start?: Address | undefined;
-  /** The most entries in one reply; default 1000. */
-  limit?: number | undefined;
-}
-
-/** What query-iotlb returns. */
-export interface QueryIotlbReturn {
-  /** The entries, by iova, domain-id and PASID. */
-  entries: readonly IotlbEntry[];
-  /** The `start` of the next part; absent at the end. */
-  next?: bigint | undefined;
 }
 
 /** What query-iommu-notifiers returns. */
@@ -1146,6 +997,155 @@ export interface IommuRegionSwitchedEvent {
   sequence: number;
   /** Number of the operation that caused it; 0 while the machine is built. */
   operation: number;
+}
+
+/** Whose translation is asked for. */
+export type TranslateVia = 'viommu' | 'host';
+
+/** Where a translation came from. */
+export type TranslationSource = 'iotlb' | 'walk' | 'bypass';
+
+/** Why a request was refused. The fault reason code of VT-d is in brackets. */
+export type FaultReason =
+  | 'no-pasid-table'
+  | 'root-not-present'
+  | 'context-not-present'
+  | 'context-invalid'
+  | 'address-beyond-width'
+  | 'write-not-permitted'
+  | 'read-not-permitted'
+  | 'second-stage-table-unreachable'
+  | 'root-table-unreachable'
+  | 'context-table-unreachable'
+  | 'root-reserved'
+  | 'context-reserved'
+  | 'second-stage-reserved'
+  | 'request-blocked'
+  | 'output-in-interrupt-range'
+  | 'interrupt-request-reserved'
+  | 'interrupt-index-out-of-range'
+  | 'interrupt-entry-not-present'
+  | 'interrupt-table-unreachable'
+  | 'interrupt-entry-reserved'
+  | 'compatibility-interrupt-blocked'
+  | 'interrupt-source-not-permitted'
+  | 'translation-mode-blocks-request'
+  | 'pasid-out-of-range'
+  | 'page-requests-disabled'
+  | 'pasid-directory-unreachable'
+  | 'pasid-directory-entry-not-present'
+  | 'pasid-table-unreachable'
+  | 'pasid-entry-not-present'
+  | 'pasid-entry-invalid'
+  | 'first-stage-table-unreachable'
+  | 'first-stage-not-present'
+  | 'first-stage-reserved'
+  | 'first-stage-root-unreachable'
+  | 'accessed-dirty-write-failed'
+  | 'not-mapped'
+  | 'address-not-canonical'
+  | 'supervisor-page'
+  | 'execute-not-permitted'
+  | 'first-stage-write-not-permitted';
+
+/** The request is permitted. */
+export interface TranslationResultTranslated {
+  /** Selects this variant. */
+  result: 'translated';
+  /** What the address became: guest-physical, with `via` `host` host-physical. */
+  address: bigint;
+  /** With `via` `host`: the guest-physical address on the way, where there is one. */
+  gpa?: bigint | undefined;
+  /** Size in bytes of the page that the address lies in; 2^63 at most. */
+  size: bigint;
+  /** What the translation permits. */
+  permissions: readonly Permission[];
+  /** Where it came from. */
+  source: TranslationSource;
+}
+
+/** The request is refused. */
+export interface TranslationResultFault {
+  /** Selects this variant. */
+  result: 'fault';
+  /** The fault code that the IOMMU would record; 0 where it has none. */
+  code: number;
+  /** The same as a word. */
+  reason: FaultReason;
+  /** The same as a sentence, with the entry concerned. */
+  desc: string;
+}
+
+/** What a translation gave. */
+export type TranslationResult = TranslationResultTranslated | TranslationResultFault;
+
+/** Which TranslationResult it is. */
+export type TranslationResultResult = 'translated' | 'fault';
+
+/** Whose IOTLB. */
+export type IotlbSide = 'viommu' | 'host';
+
+/** Which tables a cached translation stands for. */
+export type IotlbStage = 'first' | 'second' | 'nested';
+
+/** One entry of an IOTLB. */
+export interface IotlbEntry {
+  /** The device, where entries belong to one. */
+  device?: string | undefined;
+  /** The guest's domain-id that tags the entry. */
+  'domain-id': number;
+  /** The PASID that tags it; absent for requests without PASID. */
+  pasid?: number | undefined;
+  /** First address of the page, as devices ask for it. */
+  iova: bigint;
+  /** What it becomes: guest-physical for `viommu`, host-physical for `host`. */
+  address: bigint;
+  /** With `host`: the guest-physical address on the way, where there is one. */
+  gpa?: bigint | undefined;
+  /** Size of the page in bytes. */
+  size: bigint;
+  /** What it permits. */
+  permissions: readonly Permission[];
+  /** Which tables it stands for. */
+  stage: IotlbStage;
+  /** Level of the leaf: 1 for 4 KiB, 2 for 2 MiB, 3 for 1 GiB. */
+  level: number;
+  /** True when the tables now say otherwise. */
+  stale: boolean;
+}
+
+/** Arguments of iommu-translate. */
+export interface IommuTranslateArguments {
+  /** The device. */
+  device: string;
+  /** The address as the device would put it on the bus. */
+  address: Address;
+  /** What the device would do; default `read`. */
+  access?: Access | undefined;
+  /** The PASID of the request; absent for one without PASID. */
+  pasid?: number | undefined;
+  /** Whose translation; default `viommu`. */
+  via?: TranslateVia | undefined;
+}
+
+/** Arguments of query-iotlb. */
+export interface QueryIotlbArguments {
+  /** Whose IOTLB. */
+  side: IotlbSide;
+  /** Only entries that this device uses. */
+  device?: string | undefined;
+  /** Only entries from this address on; a reply's `next` continues it. */
+  start?: Address | undefined;
+  /** The most entries in one reply; default 1000. */
+  limit?: number | undefined;
+}
+
+/** What query-iotlb returns. */
+export interface QueryIotlbReturn {
+  /** The entries, by iova, domain-id and PASID. */
+  entries: readonly IotlbEntry[];
+  /** The `start` of the next part; absent at the end. */
+  next?: bigint | undefined;
 }
 
 /** How a container takes guest tables to the host. */
@@ -1484,14 +1484,14 @@ export interface CommandMap {
   'iommu-flush-pasid-cache': { arguments: IommuFlushPasidCacheArguments; returns: FlushReturn };
   /** Switch a device's address space between bypass and translation. */
   'iommu-set-bypass': { arguments: IommuSetBypassArguments; returns: Empty };
-  /** Tell what an address would become if a device used it. */
-  'iommu-translate': { arguments: IommuTranslateArguments; returns: TranslationResult };
   /** List the vIOMMUs: mode, capabilities, devices, bindings and caches. */
   'query-iommus': { arguments: Empty; returns: QueryIommusReturn };
-  /** List the entries of the vIOMMUs' or the host's IOTLB. */
-  'query-iotlb': { arguments: QueryIotlbArguments; returns: QueryIotlbReturn };
   /** List who is registered with which notifier framework. */
   'query-iommu-notifiers': { arguments: Empty; returns: QueryIommuNotifiersReturn };
+  /** Tell what an address would become if a device used it. */
+  'iommu-translate': { arguments: IommuTranslateArguments; returns: TranslationResult };
+  /** List the entries of the vIOMMUs' or the host's IOTLB. */
+  'query-iotlb': { arguments: QueryIotlbArguments; returns: QueryIotlbReturn };
   /** List the VFIO containers. */
   'query-vfio': { arguments: Empty; returns: QueryVfioReturn };
   /** Describe the modelled host: its IOMMU, functions, page tables and caches. */

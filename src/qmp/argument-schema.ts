@@ -25,7 +25,7 @@ export function isWireInteger(value: WireValue | undefined): value is number | b
 }
 
 /** True when an integer lies within the limits of its type. */
-export function inRange(shape: IntegerShape, value: number | bigint): boolean {
+function inRange(shape: IntegerShape, value: number | bigint): boolean {
   const [minimum, maximum] = 'format' in shape ? limits[shape.format] : [shape.minimum, shape.maximum];
   return value >= minimum && value <= maximum;
 }
