@@ -139,10 +139,11 @@ export class HostCaches {
   save(): HostCachesState {
     const context = this.context.save();
     const pasid = this.pasid.save();
+    const iotlb = this.#iotlb.save();
     return {
       context: { ...context, entries: context.entries.map(({ key }) => ({ key, value: null })) },
-      pasid: { ...pasid, entries: pasid.entries.map(({ key, value }) => ({ key, value: structuredClone(value) })) },
-      iotlb: this.#iotlb.save(),
+      pasid: { ...pasid, entries: pasid.entries.map(({ key, value }) => ({ key, value: unverified(value) })) },
+      iotlb: { ...iotlb, entries: iotlb.entries.map(unverified) },
       random: this.#random.save(),
     };
   }
@@ -155,14 +156,17 @@ export class HostCaches {
       if (value !== null) contexts.push({ key, value });
     }
     this.context.restore({ ...state.context, entries: contexts });
-    // What was verified was so in the tables of then: everything is looked at again when it is used next.
-    const entries = state.pasid.entries.map(({ key, value }) => ({
-      key,
-      value: { ...structuredClone(value), verifiedAt: -1 },
-    }));
+    const entries = state.pasid.entries.map(({ key, value }) => ({ key, value: unverified(value) }));
     this.pasid.restore({ ...state.pasid, entries });
-    const translations = state.iotlb.entries.map((entry) => ({ ...structuredClone(entry), verifiedAt: -1 }));
-    this.#iotlb.restore({ ...state.iotlb, entries: translations });
+    this.#iotlb.restore({ ...state.iotlb, entries: state.iotlb.entries.map(unverified) });
     this.#random.restore(state.random);
   }
+}
+
+/**
+ * A copy of an entry for a saved state. Where it was last verified is no state of the model but saves work: after a
+ * restore everything is looked at again when it is used next.
+ */
+function unverified<Entry extends object>(entry: Entry): Entry {
+  return { ...structuredClone(entry), verifiedAt: -1 };
 }
