@@ -200,6 +200,18 @@ describe('a refused bind', () => {
     });
   });
 
+  it('asks no listener to unbind that does not take unbinds', () => {
+    const { object, log } = rig();
+    const first = new RecordingListener('first', log);
+    const second = new RecordingListener('second', log);
+    object.register(first, ['bind']);
+    object.register(second, ['bind']);
+    second.refused.add(NEW);
+    expect(() => object.bind(table(NEW), 'command')).toThrow(/^second refuses 2000$/);
+    expect(log).toEqual(['first bind 2000', 'second bind 2000']);
+    expect(object.binding).toBeNull();
+  });
+
   it('goes on undoing when one unbind fails', () => {
     const { object, listeners } = rig(3);
     listeners[1]!.failUnbind = true;
