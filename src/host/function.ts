@@ -133,7 +133,8 @@ export class HostFunction implements HostIommuDevice {
   /**
    * Drops first-stage translations of the bound table: exactly those with the domain id and PASID asked for, and of
    * these with granularity `page` the ones whose page meets `address` to before `address + size`. A domain id that
-   * `pasid` and `page` leave out is that of the PASID's entry: of the cached one, else of the one in memory.
+   * `pasid` and `page` leave out is that of the PASID's entry: of the cached one, else of the one in memory. The
+   * leaf-only hint changes nothing: whole translations are all that is kept.
    * @returns how many entries that were; 0 without a bound table
    * @throws CommandError when a domain id is left out and there is no entry to take it from
    */
@@ -204,7 +205,7 @@ export class HostFunction implements HostIommuDevice {
   }
 }
 
-function required<Member extends 'pasid' | 'domainId'>(flush: IotlbFlush | PasidCacheFlush, member: Member): number {
+function required(flush: IotlbFlush | PasidCacheFlush, member: 'pasid' | 'domainId'): number {
   const value = flush[member];
   if (value === undefined) throw new Error(`a flush of granularity ${flush.granularity} comes with ${member}`);
   return value;

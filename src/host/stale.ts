@@ -160,7 +160,7 @@ export class StaleDetector {
       address,
       access: access === 'none' ? 'read' : access,
       cache,
-      cached: used.ok || translation !== null ? describe(used, offset) : this.#describeRoot(entry),
+      cached: used.ok || translation !== null ? describe(used, offset) : this.#describeRoot(entry, use.page),
       ...(current.ok ? { current: describe(current, offset) } : {}),
       since,
       missing:
@@ -176,12 +176,15 @@ export class StaleDetector {
     });
   }
 
-  /** A cached PASID entry whose tables gave nothing: what it leads to is its top table, with no right to anything. */
-  #describeRoot(entry: PasidEntry): { address: bigint; gpa: bigint; permissions: [] } {
-    const root = entry.firstStage?.address ?? 0;
+  /**
+   * What a cached PASID entry leads to when that gave nothing: its top table, or for pass-through the page itself; with
+   * no right to anything. Address 0 where the second stage does not map that.
+   */
+  #describeRoot(entry: PasidEntry, page: number): { address: bigint; gpa: bigint; permissions: [] } {
+    const root = entry.firstStage === null ? page : entry.firstStage.address / 4096;
     const stage = this.#walker.tables.stage;
-    const mapped = stage?.lookup(root / 4096) === true;
-    return { address: mapped ? BigInt(stage.frame) << 12n : 0n, gpa: BigInt(root), permissions: [] };
+    const mapped = stage?.lookup(root) === true;
+    return { address: mapped ? BigInt(stage.frame) << 12n : 0n, gpa: BigInt(root) << 12n, permissions: [] };
   }
 }
 

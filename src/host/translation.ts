@@ -147,7 +147,7 @@ export class HostTranslation {
     const entry = this.#reader.fetch(nested.table, nested.id, pasid, ++this.#serial);
     if (entry === null) {
       const { code, description } = this.#reader;
-      this.fault = { ...hostFault(code, access, address, pasid, `: ${description}`) };
+      this.fault = hostFault(code, access, address, pasid, `: ${description}`);
       return null;
     }
     for (const word of entry.derivedFrom) tables.watch(word.address);
