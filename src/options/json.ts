@@ -1,7 +1,7 @@
 import { CommandError } from '../core/errors.ts';
 
 /** A number written with a fraction or an exponent: no integer, whatever its value. */
-export class JsonFloat {
+class JsonFloat {
   readonly value: number;
 
   constructor(value: number) {

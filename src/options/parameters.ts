@@ -37,7 +37,7 @@ const sizeHint =
 const wellFormedSize = /^\s*\+?([0-9]+|[0-9]+(\.[0-9]*)?[kmgtpe])$/i;
 
 /** What `value` is wrong in as a parameter of that kind; null when nothing. */
-export function complaint(kind: ParameterKind, key: string, value: string): { sentence: string; hint?: string } | null {
+function complaint(kind: ParameterKind, key: string, value: string): { sentence: string; hint?: string } | null {
   switch (kind) {
     case 'string':
       return null;

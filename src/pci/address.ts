@@ -2,8 +2,6 @@
 export const SLOTS = 32;
 export const FUNCTIONS = 8;
 
-export { parseDevfn } from '../qom/kinds.ts';
-
 /** The slot (device number) of a devfn, 0 to 31. */
 export function slotOf(devfn: number): number {
   return devfn >> 3;

@@ -4,7 +4,10 @@ import type { PciBus } from './bus.ts';
 import type { PciDevice } from './device.ts';
 
 function bridges(bus: PciBus): PciBridge[] {
-  return bus.functions().filter((device) => device instanceof PciBridge).filter((bridge) => bridge.realized);
+  return bus
+    .functions()
+    .filter((device) => device instanceof PciBridge)
+    .filter((bridge) => bridge.realized);
 }
 
 /** The bus and all below it, depth first, bridges in the order of their devfn. */

@@ -35,7 +35,7 @@ function expects(place: PropertyPlace, what: string): CommandError {
 }
 
 /** `Property 'edu.addr' doesn't take value 'zz'`. */
-export function badValue(place: PropertyPlace, text: string): CommandError {
+function badValue(place: PropertyPlace, text: string): CommandError {
   return new CommandError(`Property '${place.object.type.name}.${place.name}' doesn't take value '${text}'`);
 }
 
@@ -117,7 +117,6 @@ export const int32 = integer({
   cast: Number,
 });
 export const uint64 = integer({ type: 'uint64', least: 0n, most: (1n << 64n) - 1n, cast: (value) => value });
-export const int64 = integer({ type: 'int64', least: -(1n << 63n), most: (1n << 63n) - 1n, cast: (value) => value });
 
 /** A number of bytes: with units in texts, a plain integer on the wire. */
 export const size: PropertyKind<bigint> = {

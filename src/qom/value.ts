@@ -37,13 +37,3 @@ export function propertyText(value: unknown): string | undefined {
   if (isFloat(value)) return floatText(value.value);
   return undefined;
 }
-
-/** `propertyText` of every member, without those that it ignores. */
-export function propertyTexts(values: Readonly<Record<string, unknown>>): Record<string, string> {
-  const texts: [string, string][] = [];
-  for (const [name, value] of Object.entries(values)) {
-    const text = propertyText(value);
-    if (text !== undefined) texts.push([name, text]);
-  }
-  return Object.fromEntries(texts);
-}
