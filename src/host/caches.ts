@@ -29,8 +29,8 @@ export interface HostIotlbEntry extends IotlbEntry {
   /** The first guest-physical page behind it. */
   readonly guestPage: number;
   /** The first-stage top table and number of levels that it was walked from. */
-  readonly root: number;
-  readonly levels: number;
+  root: number;
+  levels: number;
   dirty: boolean;
   derivedFrom: readonly TableEntry[];
   /** The state of all watched tables in which it was last seen to agree with them; -1: never looked. */

@@ -80,12 +80,13 @@ export class StaleDetector {
     const middleWords = this.#walker.entriesRead();
     const current = !entryDiffers ? middle : now === null ? NOWHERE : this.#walk(nested, now, use);
 
-    if (translation !== null && alike(use.used, middle, access)) {
-      const whole = middle.ok && middle.permissions === translation.permissions && middleShift >= translation.shift;
-      if (whole) {
-        translation.derivedFrom = middleWords;
-        this.#agree(translation, entry, writes);
-      }
+    // Only when the whole page translates as it did, for every access, later uses need no look until the next write.
+    const same = middle.ok && middle.frame === use.used.frame && middle.permissions === use.used.permissions;
+    if (translation !== null && same && middleShift >= translation.shift) {
+      translation.derivedFrom = middleWords;
+      translation.root = entry.firstStage?.address ?? translation.root;
+      translation.levels = entry.firstStage?.levels ?? translation.levels;
+      this.#agree(translation, entry, writes);
     }
     if (alike(use.used, current, access)) return;
     if (entryDiffers && !alike(middle, current, access)) this.#report(use, 'pasid', current, entrySince ?? 0);

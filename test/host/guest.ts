@@ -11,9 +11,9 @@ import { ModelEvents, type ModelEvent } from '../../src/trace/model-events.ts';
 
 export const MIB = 1n << 20n;
 export const PRESENT = 1n;
-export const WRITABLE = 2n;
-export const USER = 4n;
-export const LARGE = 1n << 7n;
+const WRITABLE = 2n;
+const USER = 4n;
+const LARGE = 1n << 7n;
 export const RW = PRESENT | WRITABLE | USER;
 export const RO = PRESENT | USER;
 

@@ -164,4 +164,33 @@ describe('a stale PASID entry', () => {
     guest.byte(IOVA, 5);
     expect(guest.stale).toEqual([]);
   });
+
+  it('is found after a detour over tables that meant the same', () => {
+    const guest = simpleGuest();
+    const root = LEAF_TABLE + 64n * 5n + 16n;
+    const other = ROOT + 0x8000n;
+    guest.mapPage(other, IOVA, DATA, RW, { next: POOL + 0x10_0000n });
+    guest.byte(IOVA, 5);
+    guest.poke(root, other);
+    guest.byte(IOVA, 5);
+    guest.poke(guest.slot, (DATA + 0x1000n) | RW);
+    guest.device.flushPasidCache({ granularity: 'global' });
+    guest.byte(IOVA, 5);
+    expect(guest.stale).toEqual([]);
+    const since = guest.poke(root, ROOT);
+    guest.device.flushPasidCache({ granularity: 'global' });
+    expect(guest.byte(IOVA, 5)).toBe(0xa1);
+    expect(guest.stale).toMatchObject([{ cache: 'iotlb', since, current: { gpa: DATA + 0x1000n } }]);
+  });
+
+  it('of pass-through names the page', () => {
+    const guest = simpleGuest();
+    guest.pasidEntry(DIRECTORY, LEAF_TABLE, 6, { root: ROOT, type: 4n });
+    guest.byte(DATA, 6);
+    guest.poke(LEAF_TABLE + 64n * 6n, 0x41n);
+    guest.byte(IOVA, 6);
+    expect(guest.stale).toMatchObject([
+      { cache: 'pasid', cached: { address: 0n, gpa: IOVA, permissions: [] }, current: { gpa: DATA } },
+    ]);
+  });
 });
