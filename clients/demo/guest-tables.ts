@@ -4,7 +4,7 @@
  */
 
 /** 64-bit words as the bytes in memory. */
-export function wordsToHex(words: readonly bigint[]): string {
+function wordsToHex(words: readonly bigint[]): string {
   const bytes = Buffer.alloc(words.length * 8);
   for (const [index, word] of words.entries()) bytes.writeBigUInt64LE(word, index * 8);
   return bytes.toString('hex');

@@ -48,7 +48,7 @@ interface Reply {
 }
 
 type ArgumentsOf<Name extends CommandName> =
-  Record<never, never> extends CommandMap[Name]['arguments']
+  Partial<CommandMap[Name]['arguments']> extends CommandMap[Name]['arguments']
     ? [args?: CommandMap[Name]['arguments'], options?: ExecuteOptions]
     : [args: CommandMap[Name]['arguments'], options?: ExecuteOptions];
 
@@ -144,8 +144,8 @@ export class QmpClient {
   }
 
   #answer(what: string, timeout: number, start: (pending: Pending) => void): Promise<Reply> {
+    if (this.#closed) return Promise.reject(new ConnectionError(`${what}: the connection is closed`));
     return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(new ConnectionError(`${what}: the connection is closed`));
       const timer = setTimeout(() => reject(new TimeoutError(`${what}: no answer within ${timeout} ms`)), timeout);
       start({
         command: what,

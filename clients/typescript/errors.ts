@@ -7,7 +7,7 @@
  *     ├── TimeoutError       no reply, or no event, within the time that the caller gave
  *     └── CommandFailed      the peer answered with an error: its class and sentence
  */
-export class QmpError extends Error {
+class QmpError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = new.target.name;

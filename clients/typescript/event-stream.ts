@@ -51,9 +51,9 @@ export class EventStream implements AsyncIterable<QmpEvent> {
     const accepts = (event: QmpEvent): boolean => event.event === name;
     const kept = this.#queue.findIndex(accepts);
     if (kept >= 0) return Promise.resolve(this.#queue.splice(kept, 1)[0] as EventOf<Name>);
+    if (this.#ended) return Promise.reject(new TimeoutError(`no event ${name}: the connection has ended`));
     return new Promise((resolve, reject) => {
       const fail = (why: string): void => reject(new TimeoutError(`no event ${name}: ${why}`));
-      if (this.#ended) return fail('the connection has ended');
       const waiter: Waiter = {
         accepts,
         settle: (event) => {

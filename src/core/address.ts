@@ -1,13 +1,12 @@
 /**
  * Addresses, branded by the space that they belong to, so that a guest-physical one is never taken for a
- * host-physical one. All are unsigned 64-bit values held as bigint. Inside a table walk, where bigint is too slow, an
+ * host-physical one. What a device puts on the bus (iova) is a bare bigint: it becomes one of these by translation
+ * alone. All are unsigned 64-bit values held as bigint. Inside a table walk, where bigint is too slow, an
  * address is a plain number: table addresses have at most 52 bits, which a double holds exactly.
  */
 declare const space: unique symbol;
 type Address<Space extends string> = bigint & { readonly [space]: Space };
 
-/** I/O-virtual: what a device puts on the bus. */
-export type Iova = Address<'iova'>;
 /** Guest-physical: what the guest's page tables hold. */
 export type Gpa = Address<'gpa'>;
 /** Host-physical: a frame of the modelled host. Never equal to the guest-physical address that it backs. */
@@ -20,12 +19,6 @@ export const PAGE_SIZE = 4096;
 export const ADDRESS_LAST = 0xffff_ffff_ffff_ffffn;
 /** The size of the whole 64-bit space, which itself needs a 65th bit. */
 export const ADDRESS_SPACE_SIZE = 1n << 64n;
-
-/** A range by its first and its inclusive last address. */
-export interface Span {
-  readonly start: bigint;
-  readonly last: bigint;
-}
 
 /** An address as error sentences print it: `0x` and lower-case digits without leading zeros. */
 export function hex(address: bigint | number): string {

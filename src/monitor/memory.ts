@@ -8,7 +8,7 @@ import { describeAddressSpaces, describeFlatView } from '../memory/tree-data.ts'
 import type { HandlersOf } from './handlers-of.ts';
 
 /** The most that one command moves: a reply is one line, and base64 of this is what a client's buffer still holds. */
-export const LARGEST_TRANSFER = 4n * 1024n * 1024n;
+const LARGEST_TRANSFER = 4n * 1024n * 1024n;
 
 /** Checks `size` bytes at `address`. @throws CommandError naming the limit */
 export function checkTransfer(address: bigint, size: bigint): void {

@@ -23,7 +23,7 @@ export interface HumanArguments {
 }
 
 /** A line that does not fit its command; QEMU prints the sentence and where to look. */
-export class UsageError extends Error {}
+class UsageError extends Error {}
 
 /** Splits off the next word; blanks around it are skipped. */
 export function nextWord(text: string): { word: string; rest: string } {
@@ -32,7 +32,7 @@ export function nextWord(text: string): { word: string; rest: string } {
 }
 
 /** Reads the rest of the line by the command's parameters. @throws UsageError with QEMU's sentence */
-export function readArguments(command: HumanCommand, line: string): HumanArguments {
+function readArguments(command: HumanCommand, line: string): HumanArguments {
   const shown = command.names.join('|');
   const flags = new Set<string>();
   const strings: string[] = [];
