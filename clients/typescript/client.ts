@@ -9,7 +9,7 @@
  */
 import { connect as connectSocket, type NetConnectOpts, type Socket } from 'node:net';
 import ndjson from 'ndjson';
-import type { CommandMap, CommandName } from '../../src/generated/types.ts';
+import type { CommandMap, CommandName, Empty } from '../../src/generated/types.ts';
 import { CommandFailed, ConnectionError, ProtocolError, TimeoutError } from './errors.ts';
 import { EventStream, type QmpEvent } from './event-stream.ts';
 import { DressIntegers, stringifyExact, undress } from './exact-integers.ts';
@@ -47,8 +47,10 @@ interface Reply {
   readonly error?: { readonly class: string; readonly desc: string };
 }
 
-type ArgumentsOf<Name extends CommandName> =
-  Partial<CommandMap[Name]['arguments']> extends CommandMap[Name]['arguments']
+/** Arguments may be left out where the command takes none, or none that it requires. */
+type ArgumentsOf<Name extends CommandName> = CommandMap[Name]['arguments'] extends Empty
+  ? [args?: CommandMap[Name]['arguments'], options?: ExecuteOptions]
+  : Partial<CommandMap[Name]['arguments']> extends CommandMap[Name]['arguments']
     ? [args?: CommandMap[Name]['arguments'], options?: ExecuteOptions]
     : [args: CommandMap[Name]['arguments'], options?: ExecuteOptions];
 

@@ -16,6 +16,14 @@ export function refuseUnserved(options: Options): void {
     [options.preconfig, '--preconfig'],
     [options.globals.length > 0, '-global'],
     [options.readlineMonitors.length > 0, '-monitor'],
+    [options.networkBackends.length > 0, '-netdev'],
+    [options.icount !== null, '-icount'],
+    [options.memorySlots > 0 || options.maxMemory !== null, '-m …,slots=,maxmem='],
+    [
+      options.monitors.some(({ endpoint }) => 'reconnect' in endpoint && endpoint.reconnect > 0),
+      '-chardev …,reconnect=',
+    ],
+    [options.monitors.some(({ endpoint }) => endpoint.kind === 'unix' && endpoint.abstract), '-chardev …,abstract=on'],
   ];
   for (const [given, name] of unserved) {
     if (given) throw new CommandError(`${name}: this version of viommud does not serve that option; leave it out`);
