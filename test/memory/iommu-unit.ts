@@ -64,7 +64,7 @@ export class MapUnit implements IommuRegionOperations {
   }
 }
 
-export function eventText({ type, entry }: RegionEvent): string {
+function eventText({ type, entry }: RegionEvent): string {
   const to = type === 'map' ? ` to 0x${entry.translated.toString(16)} perm ${entry.permissions}` : '';
   return `${type} 0x${entry.iova.toString(16)}+0x${(entry.mask + 1n).toString(16)}${to}`;
 }
