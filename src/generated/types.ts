@@ -931,6 +931,28 @@ export interface IommuPasidTableUnboundEvent {
   operation: number;
 }
 
+/** Data of IOMMU_PASID_TABLE_BIND_FAILED. */
+export interface IommuPasidTableBindFailedEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** Guest-physical address of the table. */
+  address: bigint;
+  /** Size in bytes of the directory or the flat table. */
+  size: bigint;
+  /** Its layout. */
+  format: PasidTableFormat;
+  /** The listeners' answers. */
+  listeners: readonly ListenerStatus[];
+  /** Why it was refused. */
+  desc: string;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
 /** Data of IOMMU_IOTLB_FLUSHED. */
 export interface IommuIotlbFlushedEvent {
   /** The vIOMMU. */
@@ -1146,6 +1168,68 @@ export interface QueryIotlbReturn {
   entries: readonly IotlbEntry[];
   /** The `start` of the next part; absent at the end. */
   next?: bigint | undefined;
+}
+
+/** Data of IOMMU_FAULT. */
+export interface IommuFaultEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device whose request it was; where none has that source-id, its BDF. */
+  device: string;
+  /** The PASID in the record; absent where it has none. */
+  pasid?: number | undefined;
+  /** The address in the record: of the page that was asked for; for interrupts the index in its upper 16 bits. */
+  address: bigint;
+  /** What was asked for. */
+  access: Access;
+  /** The fault reason code. */
+  code: number;
+  /** The same as a word. */
+  reason: FaultReason;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** Data of IOMMU_MAPPED. */
+export interface IommuMappedEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** First address, as the device asks for it. */
+  iova: bigint;
+  /** What it becomes: guest-physical. */
+  address: bigint;
+  /** How many bytes. */
+  size: bigint;
+  /** What the mapping permits. */
+  permissions: readonly Permission[];
+  /** The listeners' answers. */
+  listeners: readonly ListenerStatus[];
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** Data of IOMMU_UNMAPPED. */
+export interface IommuUnmappedEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** First address, as the device asks for it. */
+  iova: bigint;
+  /** How many bytes. */
+  size: bigint;
+  /** The listeners' answers. */
+  listeners: readonly ListenerStatus[];
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
 }
 
 /** How a container takes guest tables to the host. */
@@ -1524,12 +1608,20 @@ export interface EventMap {
   IOMMU_PASID_TABLE_BOUND: IommuPasidTableBoundEvent;
   /** A guest PASID table was unbound. */
   IOMMU_PASID_TABLE_UNBOUND: IommuPasidTableUnboundEvent;
+  /** A bind that the guest asked for by its tables and registers was refused. */
+  IOMMU_PASID_TABLE_BIND_FAILED: IommuPasidTableBindFailedEvent;
   /** A flush of the guest's first stage was passed on. */
   IOMMU_IOTLB_FLUSHED: IommuIotlbFlushedEvent;
   /** A flush of the PASID cache was passed on. */
   IOMMU_PASID_CACHE_FLUSHED: IommuPasidCacheFlushedEvent;
   /** A device's address space changed between bypass and translation. */
   IOMMU_REGION_SWITCHED: IommuRegionSwitchedEvent;
+  /** A vIOMMU recorded a fault, where its guest driver can read it. */
+  IOMMU_FAULT: IommuFaultEvent;
+  /** Region notifiers were told of a mapping. */
+  IOMMU_MAPPED: IommuMappedEvent;
+  /** Region notifiers were told that a mapping went. */
+  IOMMU_UNMAPPED: IommuUnmappedEvent;
   /** A container maps a range. */
   VFIO_DMA_MAPPED: VfioDmaMappedEvent;
   /** A container no longer maps a range. */
@@ -1546,9 +1638,13 @@ export type EventName = keyof EventMap;
 export type ModelEventName =
   | 'IOMMU_PASID_TABLE_BOUND'
   | 'IOMMU_PASID_TABLE_UNBOUND'
+  | 'IOMMU_PASID_TABLE_BIND_FAILED'
   | 'IOMMU_IOTLB_FLUSHED'
   | 'IOMMU_PASID_CACHE_FLUSHED'
   | 'IOMMU_REGION_SWITCHED'
+  | 'IOMMU_FAULT'
+  | 'IOMMU_MAPPED'
+  | 'IOMMU_UNMAPPED'
   | 'VFIO_DMA_MAPPED'
   | 'VFIO_DMA_UNMAPPED'
   | 'HOST_STALE_TRANSLATION'
