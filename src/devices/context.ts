@@ -1,3 +1,4 @@
+import type { VirtualClock } from '../core/clock.ts';
 import type { OperationCounter } from '../core/operation.ts';
 import type { Host } from '../host/host.ts';
 import type { IommuUnit } from '../iommu/unit.ts';
@@ -11,6 +12,8 @@ import type { Vfio } from '../vfio/vfio.ts';
 export interface DeviceContext {
   readonly operations: OperationCounter;
   readonly events: ModelEvents;
+  /** Guest time. */
+  readonly clock: VirtualClock;
   readonly topology: MemoryTopology;
   /** The system memory's address space. */
   readonly memory: AddressSpace;

@@ -1,4 +1,5 @@
 import { parseBdf } from '../core/bdf.ts';
+import { VirtualClock } from '../core/clock.ts';
 import { CommandError } from '../core/errors.ts';
 import { OperationCounter } from '../core/operation.ts';
 import { dmaPathOf } from '../devices/bus-master.ts';
@@ -47,6 +48,8 @@ export class Machine {
   readonly type: MachineType;
   readonly operations = new OperationCounter();
   readonly events = new ModelEvents(this.operations);
+  /** Guest time; timers are operations of their own. */
+  readonly clock = new VirtualClock({ asOperation: (timer) => this.operations.run(timer) });
   readonly topology = new MemoryTopology(this.operations);
   /** What processors see. */
   readonly memory: AddressSpace;
@@ -251,7 +254,7 @@ export class Machine {
   }
 
   #deviceContext(): DeviceContext {
-    const { operations, events, topology, memory, host, vfio } = this;
-    return { operations, events, topology, memory, host, vfio, rootBus: () => this.rootBus, units: this.#units };
+    const { operations, events, clock, topology, memory, host, vfio } = this;
+    return { operations, events, clock, topology, memory, host, vfio, rootBus: () => this.rootBus, units: this.#units };
   }
 }
