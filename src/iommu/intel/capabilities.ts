@@ -33,10 +33,12 @@ export function capabilityRegister(properties: IntelProperties): bigint {
 
 /**
  * ECAP, the extended capability register (VT-d, section 11.4.3), as QEMU 11.1.3 sets it. It offers a first stage or a
- * second stage in scalable mode, never both, and never nesting.
+ * second stage in scalable mode, never both, and never nesting. With `ecs` it has the bits that stood for extended
+ * contexts and nesting in revision 2 of the specification.
  */
 export function extendedCapabilityRegister(properties: IntelProperties): bigint {
-  const { deviceIotlb, extendedInterruptMode, firstStage, interruptRemapping, pasidBits, scalableMode } = properties;
+  const { deviceIotlb, ecs, extendedInterruptMode, firstStage, interruptRemapping, pasidBits, scalableMode } =
+    properties;
   const { snoopControl, svm } = properties;
   const secondStage = scalableMode && !firstStage;
   return (
@@ -48,6 +50,8 @@ export function extendedCapabilityRegister(properties: IntelProperties): bigint 
     at(snoopControl, 7) |
     at(IOTLB_REGISTERS, 8) |
     at(interruptRemapping ? 15 : 0, 20) |
+    at(ecs, 24) |
+    at(ecs, 26) |
     at(svm, 29) |
     at(secondStage, 31) |
     at(svm, 33) |

@@ -21,6 +21,10 @@ export interface IntelProperties {
   readonly staleTm: boolean;
   readonly interruptRemapping: boolean;
   readonly extendedInterruptMode: boolean;
+  /** Extended root and context entries, as of revision 2 of the specification; not with scalable mode. */
+  readonly ecs: boolean;
+  /** The specification's reading where QEMU 11.1.3 departs from it. */
+  readonly strictSpec: boolean;
 }
 
 /** A property as the command line, `device-list-properties` and the object tree know it. */
@@ -33,7 +37,7 @@ export interface IntelPropertyDefinition {
   readonly aliasOf?: string;
 }
 
-/** QEMU 11.1.3's properties, then the spellings of versions from 7.2 on. */
+/** QEMU 11.1.3's properties, two of our own (`ecs`, `strict-spec`), then the spellings of versions from 7.2 on. */
 export const INTEL_IOMMU_PROPERTIES: readonly IntelPropertyDefinition[] = [
   { name: 'aw-bits', kind: 'uint8', default: 48, description: 'width of translated addresses: 39 or 48 bits' },
   { name: 'caching-mode', kind: 'bool', default: false, description: 'the guest invalidates after mapping too' },
@@ -48,6 +52,13 @@ export const INTEL_IOMMU_PROPERTIES: readonly IntelPropertyDefinition[] = [
   { name: 'stale-tm', kind: 'bool', default: false, description: 'the transient-mapping bit is accepted' },
   { name: 'intremap', kind: 'on-off-auto', default: 'auto', description: 'interrupt remapping' },
   { name: 'eim', kind: 'on-off-auto', default: 'auto', description: 'extended interrupt mode' },
+  { name: 'ecs', kind: 'bool', default: false, description: 'extended root and context entries' },
+  {
+    name: 'strict-spec',
+    kind: 'bool',
+    default: false,
+    description: "the specification's reading where QEMU 11.1.3 departs from it",
+  },
   {
     name: 'x-scalable-mode',
     kind: 'bool',
@@ -88,6 +99,9 @@ export function resolveIntelProperties(given: Readonly<Record<string, Value | un
     const settled = name === 'x-pasid-mode' ? (value === true ? PASID_MODE_BITS : 0) : value;
     values.set(definition.aliasOf ?? name, settled);
   }
+  if (values.get('ecs') === true && given['pasid-bits'] === undefined && given['x-pasid-mode'] === undefined) {
+    values.set('pasid-bits', MAX_PASID_BITS);
+  }
   const is = (name: string): boolean => values.get(name) === true;
   const interruptRemapping = values.get('intremap') !== 'off';
   const properties: IntelProperties = {
@@ -104,6 +118,8 @@ export function resolveIntelProperties(given: Readonly<Record<string, Value | un
     staleTm: is('stale-tm'),
     interruptRemapping,
     extendedInterruptMode: values.get('eim') === 'on' || (values.get('eim') === 'auto' && interruptRemapping),
+    ecs: is('ecs'),
+    strictSpec: is('strict-spec'),
   };
   check(properties);
   for (const name of ['pt', 'dma-drain']) {
@@ -113,7 +129,7 @@ export function resolveIntelProperties(given: Readonly<Record<string, Value | un
 }
 
 function check(properties: IntelProperties): void {
-  const { awBits, deviceIotlb, dmaTranslation, firstStage, pasidBits, scalableMode, svm } = properties;
+  const { awBits, deviceIotlb, dmaTranslation, ecs, firstStage, pasidBits, scalableMode, svm } = properties;
   const refuse = (condition: boolean, sentence: string): void => {
     if (condition) throw new CommandError(sentence);
   };
@@ -127,7 +143,8 @@ function check(properties: IntelProperties): void {
     `${scalableMode ? 'Scalable mode(fsts=off)' : 'Legacy mode'}: supported values for aw-bits are: 39, 48`,
   );
   refuse(firstStage && awBits !== 48, 'Scalable mode(fsts=on): supported value for aw-bits is: 48');
-  refuse(pasidBits > 0 && !scalableMode, 'Need to set scalable mode for PASID');
+  refuse(ecs && scalableMode, 'ecs=on and scalable-mode=on exclude each other; leave one of them out');
+  refuse(pasidBits > 0 && !scalableMode && !ecs, 'Need to set scalable mode for PASID');
   refuse(
     pasidBits > MAX_PASID_BITS,
     `pasid-bits=${pasidBits} is more than PASIDs have; it must be between 0 and ${MAX_PASID_BITS}`,

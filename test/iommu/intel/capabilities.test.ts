@@ -20,6 +20,7 @@ describe('CAP and ECAP', () => {
     ['snoop control', { 'snoop-control': true }, 0x80d2008c222f0606n, 0xfc2n],
     ['no DMA translation', { 'dma-translation': false }, 0x80d2008c222f0006n, 0xf42n],
     ['20 PASID bits', { 'scalable-mode': true, 'pasid-bits': 20 }, 0x80d2008c222f0606n, 0x499880000f42n],
+    ['extended contexts', { ecs: true }, 0x80d2008c222f0606n, 0x19805000f42n],
     ['8 PASID bits', { 'scalable-mode': true, 'pasid-bits': 8 }, 0x80d2008c222f0606n, 0x493880000f42n],
   ])('with %s', (_name, given, cap, ecap) => {
     const properties = resolveIntelProperties({ ...NO_INTERRUPTS, ...given });
@@ -51,6 +52,8 @@ describe('properties of intel-iommu', () => {
       staleTm: false,
       interruptRemapping: true,
       extendedInterruptMode: true,
+      ecs: false,
+      strictSpec: false,
     });
   });
 
@@ -76,6 +79,7 @@ describe('properties of intel-iommu', () => {
       'Scalable mode(fsts=on): supported value for aw-bits is: 48',
       { 'scalable-mode': true, fsts: true, 'aw-bits': 39 },
     ],
+    ['ecs=on and scalable-mode=on exclude each other; leave one of them out', { ecs: true, 'scalable-mode': true }],
     ['Need to set scalable mode for PASID', { 'pasid-bits': 8 }],
     [
       'pasid-bits=21 is more than PASIDs have; it must be between 0 and 20',
