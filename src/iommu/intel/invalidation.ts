@@ -57,7 +57,8 @@ export type PasidCacheScope =
 export interface DeviceIotlbScope {
   /** As the descriptor has it: bus in the high byte, device and function in the low one. */
   readonly sourceId: number;
-  readonly pasid?: number;
+  /** Absent: what the device holds for requests without PASID; `all`: what it holds for any PASID. */
+  readonly pasid?: number | 'all';
   /** First byte, aligned to the size. */
   readonly address: bigint;
   /** In bytes, a power of two of at least 4 KiB; 2^64 is everything. */
