@@ -42,6 +42,8 @@ export function permissionNames(permissions: Permissions): ('read' | 'write' | '
 export interface TransactionAttributes {
   /** The 16-bit source-id of the requester. */
   readonly requester?: number;
+  /** An interrupt message that the device's MSI or MSI-X sends, in contrast to a write by its DMA. */
+  readonly message?: boolean;
   readonly pasid?: number;
   /** The address was translated by ATS before. */
   readonly translated?: boolean;

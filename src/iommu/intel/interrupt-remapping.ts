@@ -1,3 +1,4 @@
+import type { TransactionAttributes } from '../../memory/access.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import type { FaultSink } from './invalidation.ts';
@@ -15,8 +16,8 @@ const Reason = {
   sourceNotPermitted: 0x26,
 } as const;
 
-/** Who sent a message that came as a plain DMA write: nobody knows. */
-export const UNKNOWN_SOURCE = 0xffff;
+/** Nobody knows who sent the message. */
+const UNKNOWN_SOURCE = 0xffff;
 
 const ENTRY_BYTES = 16;
 const ENTRY_RESERVED_LOW = 0xff00_7000n;
@@ -38,7 +39,8 @@ export interface InterruptRemappingState {
  *
  * `strict-spec` has the specification's reading of these places: compatibility format is blocked (0x25) in extended
  * interrupt mode, and without CFIS (QEMU lets it pass always); reserved bits of the data fault before the entry is
- * fetched (QEMU: after it was accepted); an entry for posted interrupts has a reserved bit set (QEMU ignores it).
+ * fetched (QEMU: after it was accepted); an entry for posted interrupts has a reserved bit set (QEMU ignores it); a
+ * message that a device writes by its DMA comes from that device (QEMU: from 0xffff, which no entry validates).
  */
 export class InterruptRemapping implements Snapshottable<InterruptRemappingState> {
   readonly #memory: AddressSpace;
@@ -64,12 +66,13 @@ export class InterruptRemapping implements Snapshottable<InterruptRemappingState
 
   /**
    * Remaps a message that a device wrote, while remapping is enabled.
-   * @param sourceId - who sent it, or UNKNOWN_SOURCE
+   * @param attributes - of the write, with its requester
    * @param compatibility - GSTS.CFIS: messages in compatibility format may pass
    * @returns null when the message is blocked; the fault has been reported by then
    */
-  remap(message: InterruptMessage, sourceId: number, compatibility: boolean): InterruptMessage | null {
+  remap(message: InterruptMessage, attributes: TransactionAttributes, compatibility: boolean): InterruptMessage | null {
     const { address, data } = message;
+    const sourceId = this.#sourceOf(attributes);
     if (address >> 20n !== 0xfeen) return this.#block(Reason.requestReserved, sourceId, 0);
     if ((address & 0x10n) === 0n) {
       if (!this.#properties.strictSpec || (compatibility && !this.#extended)) return message;
@@ -98,6 +101,11 @@ export class InterruptRemapping implements Snapshottable<InterruptRemappingState
     this.#table = state.table;
     this.#entries = state.entries;
     this.#extended = state.extended;
+  }
+
+  #sourceOf({ message, requester }: TransactionAttributes): number {
+    const known = message === true || this.#properties.strictSpec;
+    return known ? (requester ?? UNKNOWN_SOURCE) : UNKNOWN_SOURCE;
   }
 
   /** The lower word of the entry at an index (VT-d, section 9.10), when the entry accepts the source. */

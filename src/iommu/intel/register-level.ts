@@ -7,7 +7,7 @@ import type { PageGroupResponse } from './descriptors.ts';
 import { INTERRUPT_RANGE_START } from './device-address-space.ts';
 import { EventRegisters } from './event-registers.ts';
 import { FaultRecording } from './fault-recording.ts';
-import { InterruptRemapping, type InterruptRemappingState, UNKNOWN_SOURCE } from './interrupt-remapping.ts';
+import { InterruptRemapping, type InterruptRemappingState } from './interrupt-remapping.ts';
 import { InvalidationQueue, type InvalidationQueueState } from './invalidation-queue.ts';
 import type { FaultSink, TranslationControl, TranslationFaultReport } from './invalidation.ts';
 import { MessageWriter } from './messages.ts';
@@ -211,8 +211,7 @@ export class RegisterLevel implements FaultSink, Snapshottable<RegisterLevelStat
   #interrupt(offset: number, data: number, attributes: TransactionAttributes): void {
     let message = { address: INTERRUPT_RANGE_START + BigInt(offset), data };
     if (this.#command.interruptRemappingEnabled) {
-      const source = attributes.requester ?? UNKNOWN_SOURCE;
-      const remapped = this.#interrupts.remap(message, source, this.#command.compatibilityFormat);
+      const remapped = this.#interrupts.remap(message, attributes, this.#command.compatibilityFormat);
       if (remapped === null) throw new BusError('The interrupt was blocked by interrupt remapping');
       message = remapped;
     }
