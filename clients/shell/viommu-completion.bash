@@ -48,6 +48,11 @@ _viommu_commands='
   query-iommu-notifiers
   iommu-translate
   query-iotlb
+  guest-iommu-enable
+  guest-dma-map
+  guest-dma-unmap
+  guest-svm-bind
+  guest-svm-unbind
   query-vfio
   query-host-iommu
   dma-read
@@ -84,6 +89,11 @@ _viommu_ask() {
     iommu-set-bypass) form='{"device": , "mode": }' ;;
     iommu-translate) form='{"device": , "address": }' ;;
     query-iotlb) form='{"side": }' ;;
+    guest-iommu-enable) form='{"mode": }' ;;
+    guest-dma-map) form='{"device": , "iova": , "address": , "size": }' ;;
+    guest-dma-unmap) form='{"device": , "iova": , "size": }' ;;
+    guest-svm-bind) form='{"device": , "pasid": , "page-table": }' ;;
+    guest-svm-unbind) form='{"device": , "pasid": }' ;;
     dma-read) form='{"device": , "address": , "size": }' ;;
     dma-write) form='{"device": , "address": , "data": }' ;;
     esac

@@ -1088,6 +1088,78 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    GuestMode: { kind: 'enum', values: ['legacy', 'scalable', 'ecs'] },
+    TableRange: {
+      kind: 'object',
+      members: [
+        { name: 'address', type: { kind: 'named', name: 'Address' }, optional: false },
+        { name: 'size', type: { kind: 'named', name: 'Address' }, optional: false },
+      ],
+      open: false,
+    },
+    TableRangeInfo: {
+      kind: 'object',
+      members: [
+        { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'size', type: { kind: 'integer', format: 'uint64' }, optional: false },
+      ],
+      open: false,
+    },
+    GuestIommuEnableArguments: {
+      kind: 'object',
+      members: [
+        { name: 'iommu', type: { kind: 'string' }, optional: true },
+        { name: 'mode', type: { kind: 'named', name: 'GuestMode' }, optional: false },
+        { name: 'tables', type: { kind: 'named', name: 'TableRange' }, optional: true },
+      ],
+      open: false,
+    },
+    GuestIommuEnableReturn: {
+      kind: 'object',
+      members: [{ name: 'tables', type: { kind: 'named', name: 'TableRangeInfo' }, optional: false }],
+      open: false,
+    },
+    GuestDmaMapArguments: {
+      kind: 'object',
+      members: [
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'iova', type: { kind: 'named', name: 'Address' }, optional: false },
+        { name: 'address', type: { kind: 'named', name: 'Address' }, optional: false },
+        { name: 'size', type: { kind: 'named', name: 'Address' }, optional: false },
+        { name: 'permissions', type: { kind: 'array', items: { kind: 'named', name: 'Permission' } }, optional: true },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
+      ],
+      open: false,
+    },
+    GuestDmaUnmapArguments: {
+      kind: 'object',
+      members: [
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'iova', type: { kind: 'named', name: 'Address' }, optional: false },
+        { name: 'size', type: { kind: 'named', name: 'Address' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
+        { name: 'flush', type: { kind: 'boolean' }, optional: true },
+      ],
+      open: false,
+    },
+    GuestSvmBindArguments: {
+      kind: 'object',
+      members: [
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: false },
+        { name: 'page-table', type: { kind: 'named', name: 'Address' }, optional: false },
+      ],
+      open: false,
+    },
+    GuestSvmUnbindArguments: {
+      kind: 'object',
+      members: [
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: false },
+        { name: 'flush', type: { kind: 'boolean' }, optional: true },
+      ],
+      open: false,
+    },
     VfioContract: { kind: 'enum', values: ['pasid-table', 'iommufd'] },
     VfioGroupInfo: {
       kind: 'object',
@@ -1489,6 +1561,17 @@ export const schema: SchemaShape = {
       features: [],
       unchecked: false,
     },
+    'guest-iommu-enable': {
+      arguments: 'GuestIommuEnableArguments',
+      returns: { kind: 'named', name: 'GuestIommuEnableReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'guest-dma-map': { arguments: 'GuestDmaMapArguments', allowOob: false, features: [], unchecked: false },
+    'guest-dma-unmap': { arguments: 'GuestDmaUnmapArguments', allowOob: false, features: [], unchecked: false },
+    'guest-svm-bind': { arguments: 'GuestSvmBindArguments', allowOob: false, features: [], unchecked: false },
+    'guest-svm-unbind': { arguments: 'GuestSvmUnbindArguments', allowOob: false, features: [], unchecked: false },
     'query-vfio': {
       returns: { kind: 'named', name: 'QueryVfioReturn' },
       allowOob: false,

@@ -1232,6 +1232,91 @@ export interface IommuUnmappedEvent {
   operation: number;
 }
 
+/** How the guest has the vIOMMU translate. */
+export type GuestMode = 'legacy' | 'scalable' | 'ecs';
+
+/** Where the driver's tables lie. Nothing else may be there. */
+export interface TableRange {
+  /** Guest-physical address, a multiple of 4096. */
+  address: Address;
+  /** Size in bytes, a multiple of 4096. */
+  size: Address;
+}
+
+/** Where the driver's tables lie. */
+export interface TableRangeInfo {
+  /** Guest-physical address. */
+  address: bigint;
+  /** Size in bytes. */
+  size: bigint;
+}
+
+/** Arguments of guest-iommu-enable. */
+export interface GuestIommuEnableArguments {
+  /** The vIOMMU: id or QOM path; default the only one. */
+  iommu?: string | undefined;
+  /** How it shall translate. */
+  mode: GuestMode;
+  /** Where tables may lie: pages of RAM that hold nothing but zeros; default 16 MiB, or a quarter of it where RAM is short, at the top of the RAM below 4 GiB. */
+  tables?: TableRange | undefined;
+}
+
+/** What guest-iommu-enable returns. */
+export interface GuestIommuEnableReturn {
+  /** Where the tables lie. */
+  tables: TableRangeInfo;
+}
+
+/** Arguments of guest-dma-map. */
+export interface GuestDmaMapArguments {
+  /** The device. */
+  device: string;
+  /** First address, as the device is going to ask for it; a multiple of 4096. */
+  iova: Address;
+  /** Guest-physical address that it becomes; a multiple of 4096. */
+  address: Address;
+  /** How many bytes; a multiple of 4096. */
+  size: Address;
+  /** What is permitted; default read and write. */
+  permissions?: readonly Permission[] | undefined;
+  /** The PASID of the requests; absent for those without PASID. */
+  pasid?: number | undefined;
+}
+
+/** Arguments of guest-dma-unmap. */
+export interface GuestDmaUnmapArguments {
+  /** The device. */
+  device: string;
+  /** First address; a multiple of 4096. */
+  iova: Address;
+  /** How many bytes; a multiple of 4096. Large pages go as a whole only. */
+  size: Address;
+  /** The PASID of the requests; absent for those without PASID. */
+  pasid?: number | undefined;
+  /** Whether the caches are invalidated; default true. */
+  flush?: boolean | undefined;
+}
+
+/** Arguments of guest-svm-bind. */
+export interface GuestSvmBindArguments {
+  /** The device. */
+  device: string;
+  /** The PASID. */
+  pasid: number;
+  /** Guest-physical address of the top table, a multiple of 4096. */
+  'page-table': Address;
+}
+
+/** Arguments of guest-svm-unbind. */
+export interface GuestSvmUnbindArguments {
+  /** The device. */
+  device: string;
+  /** The PASID. */
+  pasid: number;
+  /** Whether the caches are invalidated; default true. */
+  flush?: boolean | undefined;
+}
+
 /** How a container takes guest tables to the host. */
 export type VfioContract = 'pasid-table' | 'iommufd';
 
@@ -1576,6 +1661,16 @@ export interface CommandMap {
   'iommu-translate': { arguments: IommuTranslateArguments; returns: TranslationResult };
   /** List the entries of the vIOMMUs' or the host's IOTLB. */
   'query-iotlb': { arguments: QueryIotlbArguments; returns: QueryIotlbReturn };
+  /** Have the guest set up a vIOMMU and turn its translation on. */
+  'guest-iommu-enable': { arguments: GuestIommuEnableArguments; returns: GuestIommuEnableReturn };
+  /** Have the guest map addresses for a device's DMA. */
+  'guest-dma-map': { arguments: GuestDmaMapArguments; returns: Empty };
+  /** Have the guest take a mapping away. */
+  'guest-dma-unmap': { arguments: GuestDmaUnmapArguments; returns: Empty };
+  /** Have the guest give a PASID of a device a first-stage page table. */
+  'guest-svm-bind': { arguments: GuestSvmBindArguments; returns: Empty };
+  /** Have the guest take a PASID's page table away. */
+  'guest-svm-unbind': { arguments: GuestSvmUnbindArguments; returns: Empty };
   /** List the VFIO containers. */
   'query-vfio': { arguments: Empty; returns: QueryVfioReturn };
   /** Describe the modelled host: its IOMMU, functions, page tables and caches. */

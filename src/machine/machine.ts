@@ -22,6 +22,7 @@ import { ModelEvents } from '../trace/model-events.ts';
 import { type ContainerInfo, Vfio } from '../vfio/vfio.ts';
 import { addRootPorts, buildQ35, registerBoardTypes } from './board.ts';
 import { DmaTable } from './dma-table.ts';
+import { Guests } from './guests.ts';
 import { type DeviceValues, Hotplug } from './hotplug.ts';
 import { type AfterReply, AT_ONCE, type MachineEvent, type ShutdownReason, Subscribers } from './machine-events.ts';
 import { installRam } from './memory-layout.ts';
@@ -63,6 +64,8 @@ export class Machine {
   readonly vfio: Vfio;
   readonly dmas: DmaTable;
   readonly runState: RunState;
+  /** The built-in guest's drivers. */
+  readonly guests: Guests;
   readonly hotplug: Hotplug;
   readonly #units = new UnitList();
   readonly #subscribers = new Subscribers<MachineEvent>();
@@ -85,6 +88,7 @@ export class Machine {
     this.tree.machine.addReading('memory', 'MemorySizeConfiguration', () => ({ size: memory }));
     this.rootBus = type.pci ? buildQ35(types, this.tree, this.memory) : null;
     if (type.pci) installRam({ types, objects: this.tree.objects, topology, system, size: memory });
+    this.guests = new Guests(this.memory, () => this.units);
     this.dmas = new DmaTable({ operations, events, pathOf: dmaPathOf });
     const tell = (event: MachineEvent): void => this.#subscribers.tell(event);
     this.hotplug = new Hotplug({
@@ -240,6 +244,7 @@ export class Machine {
   #reset(): void {
     this.dmas.cancel('The machine was reset');
     for (const unit of this.units) unit.reset();
+    this.guests.reset();
     this.#numberBuses();
   }
 

@@ -2,6 +2,7 @@ import type { Machine } from '../machine/machine.ts';
 import type { CommandContext, Handlers } from '../qmp/commands.ts';
 import { deviceHandlers } from './devices.ts';
 import { dmaHandlers } from './dma.ts';
+import { guestHandlers } from './guest.ts';
 import { hostHandlers } from './host.ts';
 import type { Identity } from './identity.ts';
 import { iommuHandlers } from './iommu.ts';
@@ -28,6 +29,7 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...dmaHandlers(machine),
     ...iommuHandlers(machine),
     ...translationHandlers(machine),
+    ...guestHandlers(machine),
     ...hostHandlers(machine),
     ...migrationHandlers(),
   };

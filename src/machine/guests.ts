@@ -1,0 +1,50 @@
+import { CommandError } from '../core/errors.ts';
+import { GuestDriver, type GuestDriverState } from '../guest/driver.ts';
+import { REGISTERS_BASE } from '../iommu/intel/registers.ts';
+import type { IommuUnit } from '../iommu/unit.ts';
+import type { AddressSpace } from '../memory/address-space.ts';
+import type { Snapshottable } from '../trace/snapshot.ts';
+
+/** The built-in guest: one driver for each vIOMMU that it can drive, made when it is first wanted. */
+export class Guests implements Snapshottable<{ unit: string; driver: GuestDriverState }[]> {
+  readonly #memory: AddressSpace;
+  readonly #units: () => readonly IommuUnit[];
+  readonly #drivers = new Map<IommuUnit, GuestDriver>();
+
+  constructor(memory: AddressSpace, units: () => readonly IommuUnit[]) {
+    this.#memory = memory;
+    this.#units = units;
+  }
+
+  /** @throws CommandError for a kind of vIOMMU that the guest has no driver for */
+  driverOf(unit: IommuUnit): GuestDriver {
+    if (unit.kind !== 'intel-iommu') {
+      throw new CommandError(`The built-in guest has no driver for '${unit.name}', which is of type ${unit.kind}`);
+    }
+    let driver = this.#drivers.get(unit);
+    if (driver === undefined) {
+      driver = new GuestDriver({ memory: this.#memory, registers: REGISTERS_BASE });
+      this.#drivers.set(unit, driver);
+    }
+    return driver;
+  }
+
+  /** The machine was reset, and the guest with it. */
+  reset(): void {
+    for (const driver of this.#drivers.values()) driver.reset();
+  }
+
+  save(): { unit: string; driver: GuestDriverState }[] {
+    return [...this.#drivers].map(([unit, driver]) => ({ unit: unit.name, driver: driver.save() }));
+  }
+
+  /** @throws Error when a unit that was driven is not there */
+  restore(state: readonly { unit: string; driver: GuestDriverState }[]): void {
+    this.reset();
+    for (const { unit, driver } of state) {
+      const found = this.#units().find(({ name }) => name === unit);
+      if (found === undefined) throw new Error(`There is no vIOMMU '${unit}' to drive`);
+      this.driverOf(found).restore(driver);
+    }
+  }
+}
