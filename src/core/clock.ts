@@ -60,6 +60,7 @@ export class VirtualClock {
    */
   advanceTo(at: bigint): void {
     const end = at > this.#now ? at : this.#now;
+    const first = this.#timers[0];
     for (let timer = this.#timers[0]; timer !== undefined && timer.at <= end; timer = this.#timers[0]) {
       this.#timers.shift();
       if (timer.at > this.#now) this.#now = timer.at;
@@ -67,7 +68,7 @@ export class VirtualClock {
     }
     // A timer may itself have moved the clock further.
     if (end > this.#now) this.#now = end;
-    this.#tellWatchers();
+    if (this.#timers[0] !== first) this.#tellWatchers();
   }
 
   /** Moves to `at` and runs nothing: guest time that passes while the machine is stopped. Never goes back. */

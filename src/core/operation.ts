@@ -5,6 +5,8 @@
 export class OperationCounter {
   #last = 0;
   #current = 0;
+  #beforeEach: (() => void) | null = null;
+  readonly #ending: (() => void)[] = [];
 
   /** The operation that is running; 0 while the machine is being built. */
   get current(): number {
@@ -19,7 +21,27 @@ export class OperationCounter {
   /** Runs `body` as a new operation. One that starts inside another (a batch) belongs to the outer one. */
   run<T>(body: () => T): T {
     if (this.#current !== 0) return body();
+    this.#beforeEach?.();
     return this.resume(++this.#last, body);
+  }
+
+  /**
+   * `hook` is called before each operation that is not part of another one: guest time comes to the present there, and
+   * stands still while an operation runs. Operations that the hook itself runs do not call it again. Null ends that.
+   */
+  beforeEach(hook: (() => void) | null): void {
+    let running = false;
+    this.#beforeEach =
+      hook &&
+      ((): void => {
+        if (running) return;
+        running = true;
+        try {
+          hook();
+        } finally {
+          running = false;
+        }
+      });
   }
 
   /** Runs `body` on behalf of an operation that was suspended, a DMA that waited for instance. */
@@ -29,8 +51,14 @@ export class OperationCounter {
     try {
       return body();
     } finally {
+      if (outer === 0) for (const listener of this.#ending) listener();
       this.#current = outer;
     }
+  }
+
+  /** `listener` is called as the last thing of every operation, with its number still current. */
+  onEnd(listener: () => void): void {
+    this.#ending.push(listener);
   }
 
   save(): { last: number } {

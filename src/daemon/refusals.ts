@@ -7,8 +7,6 @@ import type { Options } from '../options/options.ts';
  */
 export function refuseUnserved(options: Options): void {
   const unserved: [boolean, string][] = [
-    [options.qtest !== null, '-qtest'],
-    [options.qtestLog !== null && options.qtestLog !== '/dev/null', '-qtest-log'],
     [options.traces.length > 0, '-trace'],
     [options.logFile !== null, '-D'],
     [options.logItems !== null, '-d'],

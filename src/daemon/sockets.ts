@@ -7,7 +7,8 @@ import type { QmpServer } from '../qmp/server.ts';
 /** A monitor as the command line names it. */
 export type MonitorOption = Options['monitors'][number];
 
-function endpointOf(endpoint: OptionEndpoint & { kind: 'unix' | 'tcp' }): Endpoint {
+/** A socket of the command line, for those who open it. */
+export function endpointOf(endpoint: OptionEndpoint & { kind: 'unix' | 'tcp' }): Endpoint {
   if (endpoint.kind === 'unix') return { kind: 'unix', path: endpoint.path };
   return { kind: 'tcp', host: endpoint.host, port: Number(endpoint.port) };
 }

@@ -8,10 +8,12 @@ import { protocolSchema } from '../qmp/protocol-schema.ts';
 import { QmpServer } from '../qmp/server.ts';
 import { banner } from './banner.ts';
 import { tellReady } from './daemonize.ts';
+import { followRealTime, keepVirtualTime } from './guest-time.ts';
 import { writePidFile } from './pid-file.ts';
+import { openQtest, type QtestService } from './qtest.ts';
 import { refuseUnserved } from './refusals.ts';
 import { defaultSocketPath } from './runtime-directory.ts';
-import { type MonitorOption, openMonitor } from './sockets.ts';
+import { type MonitorOption, type Opened, openMonitor } from './sockets.ts';
 
 /** The QEMU release whose monitor surface is spoken. */
 const QEMU_VERSION = { micro: 22, minor: 2, major: 7 } as const;
@@ -51,6 +53,8 @@ export async function runDaemon(options: Options, version: string): Promise<numb
     uuid: options.uuid ?? '00000000-0000-0000-0000-000000000000',
   };
   const machine = createMachine({ ...machineConfig(options), startPaused: true });
+  const virtualTime = options.accelerators[0]?.name === 'qtest';
+  const stopTime = virtualTime ? keepVirtualTime(machine) : followRealTime(machine, () => performance.now());
   const server = new QmpServer({
     handlers: createHandlers(machine, identity),
     schema: protocolSchema,
@@ -63,33 +67,52 @@ export async function runDaemon(options: Options, version: string): Promise<numb
   const exited = new Promise<void>((resolve) => machine.onExit(() => resolve()));
   machine.onExit(() => server.stopDispatch());
   endOnSignals(machine);
+  let qtest: QtestService | null = null;
   try {
-    await openMonitors(server, options, machine, version);
+    const opened = await openMonitors(server, options, machine, version);
+    qtest = await openQtest(machine, options, virtualTime);
+    await clientsOf(qtest === null ? opened : [...opened, qtest]);
     if (options.pidFile !== null) writePidFile(options.pidFile);
   } catch (error) {
+    stopTime();
+    qtest?.close();
     await server.close();
     throw error;
   }
   tellReady();
   // The machine is built paused, so that nothing runs before the clients that were waited for have come.
   if (!options.startPaused) machine.operations.run(() => machine.cont());
+  qtest?.begin();
   await exited;
+  stopTime();
+  qtest?.close();
   await server.close();
   return SUCCESS;
 }
 
-async function openMonitors(server: QmpServer, options: Options, machine: Machine, version: string): Promise<void> {
-  let monitors: readonly MonitorOption[] = options.monitors;
-  if (monitors.length === 0) {
+/** Opens the monitors that the options name; without one, and without `-qtest`, a socket in the user's own folder. */
+async function openMonitors(
+  server: QmpServer,
+  options: Options,
+  machine: Machine,
+  version: string,
+): Promise<readonly Opened[]> {
+  const { monitors } = options;
+  if (monitors.length === 0 && options.qtest === null) {
     const path = defaultSocketPath(process.env);
     const endpoint = { kind: 'unix', path, abstract: false, server: true, wait: false, reconnect: 0 } as const;
-    monitors = [{ endpoint, pretty: false, option: `-qmp unix:${path}`, chardev: null }];
-    await openMonitor(server, monitors[0]!);
+    const monitor: MonitorOption = { endpoint, pretty: false, option: `-qmp unix:${path}`, chardev: null };
+    const opened = await openMonitor(server, monitor);
     console.log(banner(machine, path, version));
-    return;
+    return [opened];
   }
-  const opened = [];
+  const opened: Opened[] = [];
   for (const monitor of monitors) opened.push(await openMonitor(server, monitor));
+  return opened;
+}
+
+/** Waits for the first client of each socket that was opened with `wait=on`, and says so as QEMU does. */
+async function clientsOf(opened: readonly Opened[]): Promise<void> {
   for (const { listener, waitForClient } of opened) {
     if (listener === null || !waitForClient) continue;
     process.stderr.write(`QEMU waiting for connection on: ${listener.filename}\n`);

@@ -25,6 +25,7 @@ import { DmaTable } from './dma-table.ts';
 import { Guests } from './guests.ts';
 import { type DeviceValues, Hotplug } from './hotplug.ts';
 import { type AfterReply, AT_ONCE, type MachineEvent, type ShutdownReason, Subscribers } from './machine-events.ts';
+import { InterruptLines } from './interrupt-lines.ts';
 import { installRam } from './memory-layout.ts';
 import { type NotifierInfo, notifiersOf } from './notifiers.ts';
 import { RunState, type RunStatus } from './run-state.ts';
@@ -54,6 +55,9 @@ export class Machine {
   readonly topology = new MemoryTopology(this.operations);
   /** What processors see. */
   readonly memory: AddressSpace;
+  /** The I/O ports. */
+  readonly io: AddressSpace;
+  readonly interruptLines = new InterruptLines();
   /** RAM in bytes. */
   readonly memorySize: bigint;
   readonly types = new TypeRegistry();
@@ -78,7 +82,7 @@ export class Machine {
     this.memorySize = memory;
     const system = MemoryRegion.container(topology, 'system', 1n << 64n);
     this.memory = topology.createAddressSpace('memory', system);
-    topology.createAddressSpace('I/O', MemoryRegion.container(topology, 'io', 0x1_0000n));
+    this.io = topology.createAddressSpace('I/O', MemoryRegion.container(topology, 'io', 0x1_0000n));
     this.host = new Host({ operations, events, ...(options.host !== undefined && { options: options.host }) });
     this.vfio = new Vfio({ host: this.host, memory: this.memory, events });
     registerDeviceTypes(types, this.#deviceContext());
