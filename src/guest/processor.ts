@@ -82,9 +82,11 @@ export class Processor {
   /** The address of the first page of RAM in the range that holds anything but zeros; null when none does. */
   firstUsedPage(address: bigint, size: bigint): bigint | null {
     const page = new Uint8Array(Number(PAGE));
+    const words = new Uint32Array(page.buffer);
     for (let at = address; at < address + size; at += PAGE) {
       this.load(at, page);
-      if (page.some((byte) => byte !== 0)) return at;
+      // A plain loop: it is some ten times as fast as some() on bytes, and the range may be of many MiB.
+      for (let index = 0; index < words.length; index += 1) if (words[index] !== 0) return at;
     }
     return null;
   }

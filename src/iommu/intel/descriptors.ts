@@ -51,6 +51,8 @@ export interface DescriptorOptions {
   /** The queue's descriptors have 32 bytes. */
   readonly wide: boolean;
   readonly svm: boolean;
+  /** Extended mode of 2017, whose descriptors about PASIDs have 16 bytes. */
+  readonly ecs: boolean;
   readonly strict: boolean;
 }
 
@@ -93,7 +95,7 @@ export function decodeDescriptor(words: readonly bigint[], options: DescriptorOp
   const type = descriptorType(low);
   const reserved = RESERVED[type];
   if (reserved === undefined) return null;
-  if (!options.wide && NEEDS_32_BYTES.includes(type)) return null;
+  if (!options.wide && !options.ecs && NEEDS_32_BYTES.includes(type)) return null;
   const allowed = type === DescriptorType.wait && options.svm ? WAIT_DRAIN : 0n;
   for (const [at, word] of words.entries()) {
     if ((word & (reserved[at] ?? ALL) & ~(at === 0 ? allowed : 0n)) !== 0n) return null;

@@ -183,8 +183,8 @@ export class InvalidationQueue implements Snapshottable<InvalidationQueueState> 
       return false;
     }
     this.#lastType = descriptorType(words[0] ?? 0n);
-    const { strictSpec, svm } = this.#properties;
-    const options: DescriptorOptions = { wide: this.#wide, svm, strict: strictSpec };
+    const { ecs, strictSpec, svm } = this.#properties;
+    const options: DescriptorOptions = { wide: this.#wide, svm, ecs, strict: strictSpec };
     const descriptor = decodeDescriptor(words, options);
     return descriptor !== null && this.#carryOut(descriptor);
   }
