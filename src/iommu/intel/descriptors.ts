@@ -50,6 +50,8 @@ export type Descriptor =
 export interface DescriptorOptions {
   /** The queue's descriptors have 32 bytes. */
   readonly wide: boolean;
+  /** Extended contexts: descriptors about PASIDs have 16 bytes, and two more granularities. */
+  readonly ecs: boolean;
   readonly svm: boolean;
   /** Extended mode of 2017, whose descriptors about PASIDs have 16 bytes. */
   readonly ecs: boolean;
@@ -73,6 +75,9 @@ const RESERVED: Readonly<Record<number, readonly [bigint, bigint, bigint, bigint
 
 /** Page-request drain, which a unit that takes page requests allows. */
 const WAIT_DRAIN = 1n << 7n;
+
+/** GL of revision 2: global pages go, too. None are kept apart here. */
+const WITH_GLOBAL_PAGES = 1n << 7n;
 
 const NEEDS_32_BYTES: readonly number[] = [
   DescriptorType.pasidIotlb,
@@ -113,6 +118,7 @@ export function decodeDescriptor(words: readonly bigint[], options: DescriptorOp
     case DescriptorType.wait:
       return waitDescriptor(low, high);
     case DescriptorType.pasidIotlb:
+      if (options.ecs && field(low, 4, 2) < 2) return everyPasid(field(low, 16, 16));
       return invalidation(pasidIotlbScope(low, high), (scope, translation) => translation.invalidatePasidIotlb(scope));
     case DescriptorType.pasidCache:
       return invalidation(pasidCacheScope(low), (scope, translation) => translation.invalidatePasidCache(scope));
@@ -121,6 +127,13 @@ export function decodeDescriptor(words: readonly bigint[], options: DescriptorOp
     default:
       return { kind: 'nothing' };
   }
+}
+
+/** Reserved bits that the unit takes all the same. */
+function allowedBits(type: number, { ecs, svm }: DescriptorOptions): readonly bigint[] {
+  if (type === DescriptorType.wait && svm) return [WAIT_DRAIN];
+  if (type === DescriptorType.pasidIotlb && ecs) return [0n, WITH_GLOBAL_PAGES];
+  return [];
 }
 
 function invalidation<Scope>(
@@ -173,6 +186,14 @@ function pasidIotlbScope(low: bigint, high: bigint): PasidIotlbScope | null {
     default:
       return null;
   }
+}
+
+/** Granularities 0 and 1 of revision 2, with and without global pages: all that the domain has. */
+function everyPasid(domainId: number): Descriptor {
+  return {
+    kind: 'invalidate',
+    apply: (translation) => translation.invalidateIotlb({ granularity: 'domain', domainId }),
+  };
 }
 
 function pasidCacheScope(low: bigint): PasidCacheScope | null {

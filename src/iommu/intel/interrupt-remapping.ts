@@ -86,7 +86,7 @@ export class InterruptRemapping implements Snapshottable<InterruptRemappingState
     const entry = this.#fetch(index, sourceId);
     if (entry === null) return null;
     if (reservedData) return this.#block(Reason.requestReserved, sourceId, 0);
-    return this.#compose(entry, address);
+    return this.#compose(entry);
   }
 
   reset(): void {
@@ -131,12 +131,12 @@ export class InterruptRemapping implements Snapshottable<InterruptRemappingState
   }
 
   /** The message in compatibility format that an interrupt controller understands. */
-  #compose(low: bigint, address: bigint): InterruptMessage {
+  #compose(low: bigint): InterruptMessage {
     const vector = field(low, 16, 8);
     const deliveryMode = field(low, 5, 3);
     const trigger = field(low, 4, 1);
     const destination = this.#extended ? field(low, 32, 32) : field(low, 40, 8);
-    const hints = (field(low, 3, 1) << 3) | (field(low, 2, 1) << 2) | Number(address & 3n);
+    const hints = (field(low, 3, 1) << 3) | (field(low, 2, 1) << 2);
     const lower = 0xfee0_0000n | (BigInt(destination & 0xff) << 12n) | BigInt(hints);
     return {
       address: (BigInt(destination >>> 8) << 40n) | lower,
