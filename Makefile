@@ -48,8 +48,9 @@ demo: dist/main.js ## play the main job over a real socket
 bench: dist/main.js ## round trips and pipelined commands against a bare Node echo, and QEMU where installed
 	@npx tsx test/bench/main.ts
 
-conformance: dist/main.js ## replay conversations recorded from QEMU (needs python3)
+conformance: dist/main.js ## replay what was recorded from QEMU: conversations, and VT-d scenarios (needs python3)
 	@python3 test/conformance/run.py --binary "node dist/main.js"
+	@python3 test/conformance/vtd/run.py --binary "node dist/main.js"
 
 clean: ## remove what was built
 	rm -rf dist coverage
