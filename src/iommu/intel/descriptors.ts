@@ -53,8 +53,6 @@ export interface DescriptorOptions {
   /** Extended contexts: descriptors about PASIDs have 16 bytes, and two more granularities. */
   readonly ecs: boolean;
   readonly svm: boolean;
-  /** Extended mode of 2017, whose descriptors about PASIDs have 16 bytes. */
-  readonly ecs: boolean;
   readonly strict: boolean;
 }
 
@@ -101,9 +99,9 @@ export function decodeDescriptor(words: readonly bigint[], options: DescriptorOp
   const reserved = RESERVED[type];
   if (reserved === undefined) return null;
   if (!options.wide && !options.ecs && NEEDS_32_BYTES.includes(type)) return null;
-  const allowed = type === DescriptorType.wait && options.svm ? WAIT_DRAIN : 0n;
+  const allowed = allowedBits(type, options);
   for (const [at, word] of words.entries()) {
-    if ((word & (reserved[at] ?? ALL) & ~(at === 0 ? allowed : 0n)) !== 0n) return null;
+    if ((word & (reserved[at] ?? ALL) & ~(allowed[at] ?? 0n)) !== 0n) return null;
   }
   switch (type) {
     case DescriptorType.context:
