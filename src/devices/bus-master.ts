@@ -1,4 +1,4 @@
-import { AddressSpaceDmaPath, type DmaPath } from '../memory/dma.ts';
+import { AddressSpaceDmaPath, type DmaPath, type DmaRequest, type DmaResult } from '../memory/dma.ts';
 import { PciDevice } from '../pci/device.ts';
 import { VfioPciDevice } from './vfio-pci.ts';
 
@@ -7,6 +7,32 @@ import { VfioPciDevice } from './vfio-pci.ts';
  * address space that the device sees.
  */
 export function dmaPathOf(device: PciDevice): DmaPath {
+  return new BusMasterPath(device, pathBehind(device));
+}
+
+/** Nothing passes while the function's command register does not let it be a bus master. */
+class BusMasterPath implements DmaPath {
+  readonly #device: PciDevice;
+  readonly #path: DmaPath;
+
+  constructor(device: PciDevice, path: DmaPath) {
+    this.#device = device;
+    this.#path = path;
+  }
+
+  move(request: DmaRequest): DmaResult {
+    if (this.#device.busMasterEnabled) return this.#path.move(request);
+    return {
+      kind: 'fault',
+      sentence:
+        `Device '${this.#device.label}' is no bus master: set bit 2 of its command register (offset 4 of configuration ` +
+        'space), as the firmware of machine viommu does',
+      reason: 'no-bus-master',
+    };
+  }
+}
+
+function pathBehind(device: PciDevice): DmaPath {
   if (device instanceof VfioPciDevice) return device.dmaPath;
   return new AddressSpaceDmaPath(device.addressSpace, { attributes: { requester: device.requesterId() } });
 }

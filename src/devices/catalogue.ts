@@ -4,6 +4,8 @@ import type { DeviceContext } from './context.ts';
 import { EduDevice, eduProperties } from './edu.ts';
 import { HostFunctionObject, HostIommuObject, hostFunctionProperties, hostIommuProperties } from './host-objects.ts';
 import { IntelIommuDevice, intelIommuProperties } from './intel-iommu.ts';
+import { IommuTestdev } from './iommu-testdev.ts';
+import { MemoryControllerHub } from './mch.ts';
 import { MemoryBackendRam, memoryBackendProperties } from './memory-backend-ram.ts';
 import { PciTestdev, pciTestdevProperties } from './pci-testdev.ts';
 import { Q35_FUNCTIONS, Q35FixedFunction } from './q35-functions.ts';
@@ -34,7 +36,7 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
       parent: 'pci-device',
       interfaces: ['conventional-pci-device'],
       properties: Object.values(eduProperties),
-      create: (type) => new EduDevice(type),
+      create: (type) => new EduDevice(type, context),
     },
     {
       name: 'pci-testdev',
@@ -44,13 +46,21 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
       properties: Object.values(pciTestdevProperties),
       create: (type) => new PciTestdev(type),
     },
+    {
+      name: 'iommu-testdev',
+      parent: 'pci-device',
+      interfaces: ['conventional-pci-device'],
+      description: 'A test device for IOMMU',
+      create: (type) => new IommuTestdev(type, context),
+    },
     ...Q35_FUNCTIONS.map(
       ({ driver, identity, pluggable }): TypeDefinition => ({
         name: driver,
         parent: 'pci-device',
         interfaces: ['conventional-pci-device'],
         pluggable,
-        create: (type) => new Q35FixedFunction(type, identity),
+        create: (type) =>
+          driver === 'mch' ? new MemoryControllerHub(type, context) : new Q35FixedFunction(type, identity),
       }),
     ),
   ];

@@ -1,7 +1,11 @@
-import { PciDevice, type PciIdentity } from '../pci/device.ts';
+import { PciDevice, type PciIdentity, type PciRegister } from '../pci/device.ts';
 import type { QomType } from '../qom/type-registry.ts';
+import { mchIdentity } from './mch.ts';
 
-/** A function that is soldered to the q35 board. It answers nothing and can issue DMA. */
+/** The routing of the interrupt pins, registers 60h to 63h and 68h to 6bh: none is routed to the 8259. */
+const pinRouting = (offset: number): PciRegister => ({ offset, size: 4, value: 0x8080_8080, writable: 0xffff_ffff });
+
+/** A function that is soldered to the q35 board: its configuration space is there, and it can issue DMA. */
 export interface Q35Function {
   readonly driver: string;
   readonly slot: number;
@@ -20,7 +24,7 @@ export const Q35_FUNCTIONS: readonly Q35Function[] = [
     slot: 0,
     function: 0,
     multifunction: false,
-    identity: { vendor: 0x8086, device: 0x29c0, classCode: 0x0600 },
+    identity: mchIdentity,
     place: { parent: 'q35', name: 'mch' },
     pluggable: false,
   },
@@ -29,7 +33,13 @@ export const Q35_FUNCTIONS: readonly Q35Function[] = [
     slot: 0x1f,
     function: 0,
     multifunction: true,
-    identity: { vendor: 0x8086, device: 0x2918, classCode: 0x0601 },
+    identity: {
+      vendor: 0x8086,
+      device: 0x2918,
+      classCode: 0x0601,
+      revision: 2,
+      registers: [{ offset: 0x40, size: 4, value: 1, writable: 0xff87 }, pinRouting(0x60), pinRouting(0x68)],
+    },
     place: { parent: 'unattached', name: 'device[2]' },
     pluggable: false,
   },
@@ -42,11 +52,19 @@ export const Q35_FUNCTIONS: readonly Q35Function[] = [
       vendor: 0x8086,
       device: 0x2922,
       classCode: 0x0106,
+      programmingInterface: 1,
+      revision: 2,
       interruptPin: 1,
       bars: [
-        { index: 4, kind: 'io', size: 32 },
-        { index: 5, kind: 'memory', size: 0x1000 },
+        { index: 4, kind: 'io', size: 32, name: 'ahci-idp' },
+        { index: 5, kind: 'memory', size: 0x1000, name: 'ahci' },
       ],
+      capabilities: [
+        { kind: 'msi', at: 0x80, vectors: 1, wide: true },
+        { kind: 'plain', at: 0xa8, id: 0x12, bytes: '1000 48000000' },
+      ],
+      // The mapping of ports: AHCI mode.
+      registers: [{ offset: 0x90, size: 1, value: 0x40, writable: 0xff }],
     },
     place: { parent: 'unattached', name: 'device[15]' },
     pluggable: true,
@@ -60,8 +78,10 @@ export const Q35_FUNCTIONS: readonly Q35Function[] = [
       vendor: 0x8086,
       device: 0x2930,
       classCode: 0x0c05,
+      revision: 2,
       interruptPin: 1,
-      bars: [{ index: 4, kind: 'io', size: 64 }],
+      bars: [{ index: 4, kind: 'io', size: 64, name: 'pm-smbus' }],
+      registers: [{ offset: 0x40, size: 1, value: 0, writable: 0xf7 }],
     },
     place: { parent: 'unattached', name: 'device[16]' },
     pluggable: false,

@@ -1,5 +1,6 @@
 import { formatBdf } from '../core/bdf.ts';
 import { CommandError } from '../core/errors.ts';
+import type { HostFunction } from '../host/function.ts';
 import type { DmaPath } from '../memory/dma.ts';
 import { PciDevice, type PciIdentity } from '../pci/device.ts';
 import { hostPciAddress, str } from '../qom/kinds.ts';
@@ -15,6 +16,9 @@ export const vfioPciProperties = {
   iommufd: deviceProperty('iommufd', str, null, { description: 'Set host IOMMUFD backend device' }),
 } as const;
 
+/** How many page requests the host's functions can have open. */
+const OUTSTANDING_PAGE_REQUESTS = 512;
+
 /** A function of the modelled host, in the hands of the guest. */
 export class VfioPciDevice extends PciDevice {
   /** As the host's functions identify themselves: a data streaming accelerator, the usual device with PASIDs. */
@@ -23,6 +27,7 @@ export class VfioPciDevice extends PciDevice {
     device: 0x0b25,
     classCode: 0x0880,
     bars: [{ index: 0, kind: 'memory', size: 0x1_0000, wide: true }],
+    capabilities: [{ kind: 'express', port: 'endpoint' }],
   };
   readonly #context: DeviceContext;
   #vfio: VfioDevice | null = null;
@@ -59,12 +64,21 @@ export class VfioPciDevice extends PciDevice {
       devfn: this.devfn,
       contract: 'pasid-table',
     });
+    if (this.express) this.#showHostCapabilities(this.#vfio.function);
   }
 
   protected override onUnrealize(): void {
     this.#vfio?.release();
     this.#vfio = null;
     super.onUnrealize();
+  }
+
+  /** What the host's function and its IOMMU can do together, the guest finds in configuration space. */
+  #showHostCapabilities({ capabilities: { ats, pageRequests, pasidBits } }: HostFunction): void {
+    const { registers } = this;
+    if (ats) registers.addCapability({ kind: 'ats' });
+    if (pageRequests) registers.addCapability({ kind: 'page-requests', outstanding: OUTSTANDING_PAGE_REQUESTS });
+    if (pasidBits > 0) registers.addCapability({ kind: 'pasid', bits: pasidBits, execute: true, privileged: true });
   }
 
   #address(): HostAddress {

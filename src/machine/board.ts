@@ -3,6 +3,9 @@ import { Q35_FUNCTIONS } from '../devices/q35-functions.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import { formatDevfn } from '../pci/address.ts';
 import { PciBus } from '../pci/bus.ts';
+import type { PciDecodes } from '../pci/decodes.ts';
+import { assignResources, type PciResources } from '../pci/firmware.ts';
+import { Register } from '../pci/registers.ts';
 import { pciProperties } from '../pci/properties.ts';
 import { Device } from '../qom/device.ts';
 import { addDevice } from '../qom/device-add.ts';
@@ -23,10 +26,10 @@ export function registerBoardTypes(types: TypeRegistry): void {
 }
 
 /** The q35 board: its host bridge with bus pcie.0, and the functions that are always on it. */
-export function buildQ35(types: TypeRegistry, tree: MachineTree, memory: AddressSpace): PciBus {
+export function buildQ35(types: TypeRegistry, tree: MachineTree, memory: AddressSpace, decodes: PciDecodes): PciBus {
   const host = createDevice(types, 'q35-pcihost');
   tree.machine.addChild('q35', host);
-  const bus = new PciBus(types.require('PCIE'), 'pcie.0', { owner: host, memory });
+  const bus = new PciBus(types.require('PCIE'), 'pcie.0', { owner: host, memory, decodes });
   host.realize(tree.systemBus);
   for (const { driver, slot, function: fn, multifunction, place } of Q35_FUNCTIONS) {
     const device = createDevice(types, driver);
@@ -51,6 +54,23 @@ export function addRootPorts(context: DeviceAddContext, count: number): void {
     };
     addDevice(context, values, { hotplug: false });
   }
+}
+
+/** What firmware gives out on a q35: below the I/O APIC, above the configuration space that it maps. */
+const RESOURCES: PciResources = {
+  memory: { base: 0xc000_0000n, last: 0xfebf_ffffn },
+  io: { base: 0xc000n, last: 0xffffn },
+};
+
+/** Memory-mapped configuration space: the register of the host bridge, and what firmware writes there. */
+const PCIEXBAR = 0x60;
+const PCIEXBAR_ON = 0xb000_0001;
+
+/** What firmware does with PCI at each start. */
+export function bootPci(root: PciBus): void {
+  const hostBridge = root.deviceAt(0);
+  if (hostBridge?.readConfig(Register.vendor, 2) === 0x8086) hostBridge.writeConfig(PCIEXBAR, 4, PCIEXBAR_ON);
+  assignResources(root, RESOURCES);
 }
 
 function createDevice(types: TypeRegistry, name: string): Device {

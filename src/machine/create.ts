@@ -30,6 +30,8 @@ export interface MachineConfig {
   readonly devices?: readonly Part[];
   readonly objects?: readonly Part[];
   readonly host?: HostOptions;
+  /** What `-bios` names: mapped so that it ends at 4 GiB. A multiple of 64 KiB. */
+  readonly firmware?: Uint8Array;
 }
 
 /** What QEMU prints below a sentence on the command line, and only there. */
@@ -56,6 +58,7 @@ export function createMachine(config: MachineConfig = {}): Machine {
     noShutdown: config.noShutdown ?? false,
     noReboot: config.noReboot ?? false,
     ...(config.host !== undefined && { host: config.host }),
+    ...(config.firmware !== undefined && { firmware: config.firmware }),
   });
   for (const [name, value] of Object.entries(config.properties ?? {})) {
     withOption(config.option, () => machine.tree.machine.setText(name, String(value)));

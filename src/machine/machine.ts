@@ -13,14 +13,17 @@ import type { AddressSpace } from '../memory/address-space.ts';
 import { MemoryRegion } from '../memory/region.ts';
 import { MemoryTopology } from '../memory/topology.ts';
 import type { PciBus } from '../pci/bus.ts';
+import { assignPlugged } from '../pci/firmware.ts';
+import type { InterruptLog } from '../pci/interrupts.ts';
 import { PciDevice } from '../pci/device.ts';
-import { devices as allDevices, findByBdf, numberBuses } from '../pci/topology.ts';
+import { devices as allDevices, findByBdf } from '../pci/topology.ts';
 import type { QomObject } from '../qom/object.ts';
 import { resolvePath } from '../qom/tree.ts';
 import { TypeRegistry } from '../qom/type-registry.ts';
 import { ModelEvents } from '../trace/model-events.ts';
 import { type ContainerInfo, Vfio } from '../vfio/vfio.ts';
-import { addRootPorts, buildQ35, registerBoardTypes } from './board.ts';
+import { addRootPorts, bootPci, buildQ35, registerBoardTypes } from './board.ts';
+import { Chipset } from './chipset.ts';
 import { DmaTable } from './dma-table.ts';
 import { Guests } from './guests.ts';
 import { type DeviceValues, Hotplug } from './hotplug.ts';
@@ -39,6 +42,8 @@ export interface MachineOptions {
   readonly startPaused: boolean;
   readonly noShutdown: boolean;
   readonly noReboot: boolean;
+  /** An image that is mapped below 4 GiB. */
+  readonly firmware?: Uint8Array;
   readonly host?: HostOptions;
 }
 
@@ -58,6 +63,8 @@ export class Machine {
   /** The I/O ports. */
   readonly io: AddressSpace;
   readonly interruptLines = new InterruptLines();
+  /** Null for a machine without PCI. */
+  readonly chipset: Chipset | null;
   /** RAM in bytes. */
   readonly memorySize: bigint;
   readonly types = new TypeRegistry();
@@ -90,8 +97,11 @@ export class Machine {
     registerMachineTypes(types);
     this.tree = buildTree(types, type);
     this.tree.machine.addReading('memory', 'MemorySizeConfiguration', () => ({ size: memory }));
-    this.rootBus = type.pci ? buildQ35(types, this.tree, this.memory) : null;
-    if (type.pci) installRam({ types, objects: this.tree.objects, topology, system, size: memory });
+    const pci = MemoryRegion.container(topology, 'pci', 1n << 64n);
+    const decodes = { memory: pci, io: this.io.root };
+    this.rootBus = type.pci ? buildQ35(types, this.tree, this.memory, decodes) : null;
+    if (type.pci) installRam({ types, objects: this.tree.objects, topology, system, pci, size: memory });
+    this.chipset = this.rootBus === null ? null : this.#makeChipset(this.rootBus, pci, options.firmware);
     this.guests = new Guests(this.memory, () => this.units);
     this.dmas = new DmaTable({ operations, events, pathOf: dmaPathOf });
     const tell = (event: MachineEvent): void => this.#subscribers.tell(event);
@@ -113,6 +123,11 @@ export class Machine {
     return this.tree.root;
   }
 
+  /** The interrupt messages that would have reached a processor; null for a machine without PCI. */
+  get interrupts(): InterruptLog | null {
+    return this.chipset?.interrupts ?? null;
+  }
+
   /** The vIOMMUs. */
   get units(): readonly IommuUnit[] {
     return this.#units.all;
@@ -121,7 +136,7 @@ export class Machine {
   /** Called once, when everything of the start is there: devices that come later are hot-plugged. */
   finish(): void {
     this.hotplug.finish();
-    this.#numberBuses();
+    this.#bootPci();
     this.#makeAddressSpaces();
   }
 
@@ -166,8 +181,9 @@ export class Machine {
 
   /** `device_add` or `-device`. @throws CommandError with QEMU's sentences; nothing has changed then */
   deviceAdd(values: DeviceValues, options: { readonly typed?: boolean } = {}): void {
-    this.hotplug.add(values, options.typed ?? false);
+    const device = this.hotplug.add(values, options.typed ?? false);
     this.#makeAddressSpaces();
+    if (this.type.numbersBuses && device.hotplugged && device instanceof PciDevice) assignPlugged(device);
   }
 
   /** `device_del`; DEVICE_DELETED comes behind the reply. @throws CommandError with QEMU's sentences */
@@ -249,17 +265,33 @@ export class Machine {
     this.dmas.cancel('The machine was reset');
     for (const unit of this.units) unit.reset();
     this.guests.reset();
-    this.#numberBuses();
+    for (const device of this.devices()) device.reset();
+    this.chipset?.reset();
+    this.#bootPci();
   }
 
   /** A unit makes a device's address space when it is first asked for; every device has one from the start. */
   #makeAddressSpaces(): void {
-    for (const { bus, devfn } of this.devices()) bus.addressSpaceOf(devfn);
+    for (const device of this.devices()) device.connectBusMaster();
   }
 
-  /** Firmware numbers the buses at each start; without firmware their numbers stay at 0. */
-  #numberBuses(): void {
-    if (this.type.numbersBuses && this.rootBus !== null) numberBuses(this.rootBus);
+  /** Firmware sets PCI up at each start; without firmware its registers stay at 0. */
+  #bootPci(): void {
+    if (this.type.numbersBuses && this.rootBus !== null) bootPci(this.rootBus);
+  }
+
+  #makeChipset(rootBus: PciBus, pci: MemoryRegion, firmware: Uint8Array | undefined): Chipset {
+    const { operations, memory, io, interruptLines: lines, memorySize } = this;
+    return new Chipset({
+      operations,
+      memory,
+      io,
+      pci,
+      rootBus,
+      lines,
+      memorySize,
+      ...(firmware !== undefined && { firmware }),
+    });
   }
 
   #deviceContext(): DeviceContext {

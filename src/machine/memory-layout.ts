@@ -1,4 +1,3 @@
-import { ADDRESS_SPACE_SIZE } from '../core/address.ts';
 import { addObject } from '../devices/user-object.ts';
 import { MemoryBackendRam } from '../devices/memory-backend-ram.ts';
 import { MemoryRegion } from '../memory/region.ts';
@@ -23,23 +22,25 @@ export interface RamParts {
   readonly topology: MemoryTopology;
   /** The root of the system memory. */
   readonly system: MemoryRegion;
+  /** All that PCI decodes. */
+  readonly pci: MemoryRegion;
   /** In bytes. */
   readonly size: bigint;
 }
 
 /** Gives a q35 its RAM: the object pc.ram, and its windows in the system memory. @throws CommandError for a bad size */
-export function installRam({ types, objects, topology, system, size }: RamParts): void {
+export function installRam({ types, objects, topology, system, pci, size }: RamParts): void {
   const backend = addObject(types, objects, { 'qom-type': 'memory-backend-ram', id: 'pc.ram', size }, true);
   if (!(backend instanceof MemoryBackendRam)) throw new Error('pc.ram is no RAM');
   backend.attached = true;
-  layOutRam(topology, system, backend.block);
+  layOutRam(topology, system, pci, backend.block);
 }
 
 /**
  * RAM lies from address 0 on, and what does not fit below the PCI hole from 4 GiB on. Behind it, with lower priority,
  * lies all that PCI decodes.
  */
-function layOutRam(topology: MemoryTopology, system: MemoryRegion, block: RamBlock): void {
+function layOutRam(topology: MemoryTopology, system: MemoryRegion, pci: MemoryRegion, block: RamBlock): void {
   topology.transaction(() => {
     const ram = MemoryRegion.ram(topology, 'pc.ram', block);
     const low = bytesBelow4G(block.size);
@@ -48,6 +49,6 @@ function layOutRam(topology: MemoryTopology, system: MemoryRegion, block: RamBlo
       const high = MemoryRegion.alias(topology, 'ram-above-4g', ram, low, block.size - low);
       system.addSubregion(FOUR_GIB, high);
     }
-    system.addSubregion(0n, MemoryRegion.container(topology, 'pci', ADDRESS_SPACE_SIZE), -1);
+    system.addSubregion(0n, pci, -1);
   });
 }

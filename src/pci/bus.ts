@@ -1,18 +1,31 @@
+import { ADDRESS_SPACE_SIZE } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
+import { MemoryRegion } from '../memory/region.ts';
+import type { MemoryTopology } from '../memory/topology.ts';
 import { Bus } from '../qom/bus.ts';
 import type { Device } from '../qom/device.ts';
 import type { QomType } from '../qom/type-registry.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import { FUNCTIONS, functionOf, SLOTS, slotOf } from './address.ts';
 import type { PciBridge } from './bridge.ts';
+import type { PciDecodes } from './decodes.ts';
 import type { PciDevice } from './device.ts';
 import type { PciIommuOps } from './iommu-ops.ts';
 
-/** A root bus has an owner (the host bridge, or none) and the system memory that DMA without IOMMU reaches; every other bus has its bridge. */
+/**
+ * A root bus has an owner (the host bridge, or none), the system memory that DMA without IOMMU reaches, and the spaces
+ * in which its functions answer (default: two that nobody sees); every other bus has its bridge.
+ */
 export type PciBusPlace =
-  | { readonly owner: Device | null; readonly memory: AddressSpace }
+  | { readonly owner: Device | null; readonly memory: AddressSpace; readonly decodes?: PciDecodes }
   | { readonly port: PciBridge };
+
+/** A function as the IOMMU knows it. */
+export interface PciAlias {
+  readonly bus: PciBus;
+  readonly devfn: number;
+}
 
 /** A PCI bus: 32 slots of 8 functions. */
 export class PciBus extends Bus implements Snapshottable<{ automaticNames: number }> {
@@ -20,6 +33,9 @@ export class PciBus extends Bus implements Snapshottable<{ automaticNames: numbe
   readonly port: PciBridge | null;
   /** The IOMMU in front of this bus; null leaves it to the bus above. */
   iommuOps: PciIommuOps | null = null;
+  /** Where a root bus leads the interrupt pins of its functions (0 is INTA#); nowhere by default. */
+  onInterruptPin: ((slot: number, pin: number, level: boolean) => void) | null = null;
+  readonly #decodes: PciDecodes | null;
   readonly #memory: AddressSpace | null;
   readonly #functions = new Map<number, PciDevice>();
   #automaticNames = 0;
@@ -28,6 +44,23 @@ export class PciBus extends Bus implements Snapshottable<{ automaticNames: numbe
     super(type, busName, 'port' in place ? place.port : place.owner);
     this.port = 'port' in place ? place.port : null;
     this.#memory = 'port' in place ? null : place.memory;
+    this.#decodes = 'port' in place ? null : (place.decodes ?? unseen(place.memory.topology));
+  }
+
+  /** A bus of PCI Express. */
+  get express(): boolean {
+    return this.isA('PCIE');
+  }
+
+  /** Where the functions of this bus answer. */
+  get decodes(): PciDecodes {
+    const decodes = this.port?.windows.decodes ?? this.#decodes;
+    if (decodes === null) throw new Error(`${this.busName} has no spaces`);
+    return decodes;
+  }
+
+  get topology(): MemoryTopology {
+    return this.#systemMemory().topology;
   }
 
   /** The bus number as software programmed it into the bridge: 0 for a root bus, and until then. */
@@ -52,7 +85,29 @@ export class PciBus extends Bus implements Snapshottable<{ automaticNames: numbe
 
   /** Where the DMA of the function at `devfn` goes: through the IOMMU, or straight to the system memory. */
   addressSpaceOf(devfn: number): AddressSpace {
-    return this.effectiveIommuOps()?.getAddressSpace(this, devfn) ?? this.#systemMemory();
+    const alias = this.aliasOf(devfn);
+    return this.effectiveIommuOps()?.getAddressSpace(alias.bus, alias.devfn) ?? this.#systemMemory();
+  }
+
+  /**
+   * Whom the IOMMU takes the function at `devfn` for: a bridge of conventional PCI makes requests in its own name, one
+   * from PCI Express to PCI in that of device 0 on its secondary bus.
+   */
+  aliasOf(devfn: number): PciAlias {
+    return seenFromAbove(this, { bus: this, devfn }, (bus) => bus.iommuOps !== null);
+  }
+
+  /** The source-id of the requests of the function at `devfn`, with what bridges put in its place on the way to the root. */
+  requesterOf(devfn: number): number {
+    const alias = seenFromAbove(this, { bus: this, devfn }, () => false);
+    return (alias.bus.number << 8) | alias.devfn;
+  }
+
+  /** A function drives pin `pin`, 0 for INTA#; bridges turn the pins by the slot on the way to the root. */
+  drivePin(device: PciDevice, pin: number, level: boolean): void {
+    const { port } = this;
+    if (port !== null) port.bus.drivePin(port, (pin + device.slot) % 4, level);
+    else this.onInterruptPin?.(device.slot, pin, level);
   }
 
   deviceAt(devfn: number): PciDevice | null {
@@ -87,8 +142,8 @@ export class PciBus extends Bus implements Snapshottable<{ automaticNames: numbe
   }
 
   /** A name for the bus of a bridge without id; asked of the root bus. They count from 0 whatever the root is called. */
-  automaticName(): string {
-    const name = `${this.type.name.toLowerCase()}.${this.#automaticNames}`;
+  automaticName(type: 'PCI' | 'PCIE' = 'PCIE'): string {
+    const name = `${type.toLowerCase()}.${this.#automaticNames}`;
     this.#automaticNames += 1;
     return name;
   }
@@ -125,7 +180,7 @@ export class PciBus extends Bus implements Snapshottable<{ automaticNames: numbe
     }
     // A guest that has enumerated the slot looks for further functions no more. Below a PCI Express port it looks at
     // slot 0 only.
-    const first = this.deviceAt(this.port !== null && this.isA('PCIE') ? 0 : slot * FUNCTIONS);
+    const first = this.deviceAt(this.port !== null && this.express ? 0 : slot * FUNCTIONS);
     if (device.hotplugged && first !== null) {
       throw new CommandError(
         `PCI: slot ${first.slot} function 0 already occupied by ${first.driver}, ` +
@@ -153,4 +208,20 @@ export class PciBus extends Bus implements Snapshottable<{ automaticNames: numbe
       }
     }
   }
+}
+
+/** For a bus that stands alone: its functions answer where nobody asks. */
+function unseen(topology: MemoryTopology): PciDecodes {
+  return {
+    memory: MemoryRegion.container(topology, 'pci', ADDRESS_SPACE_SIZE),
+    io: MemoryRegion.container(topology, 'io', 0x1_0000n),
+  };
+}
+
+/** Whom a request of `alias`, which has come to `bus`, is taken for at the bus where `ends`, or at the root. */
+function seenFromAbove(bus: PciBus, alias: PciAlias, ends: (bus: PciBus) => boolean): PciAlias {
+  const { port } = bus;
+  if (port === null || ends(bus)) return alias;
+  const behindPort = port.express ? { bus, devfn: 0 } : { bus: port.bus, devfn: port.devfn };
+  return seenFromAbove(port.bus, bus.express ? alias : behindPort, ends);
 }

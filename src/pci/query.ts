@@ -1,22 +1,19 @@
 import { PciBridge } from './bridge.ts';
 import type { PciBus } from './bus.ts';
 import { classDescription } from './class-names.ts';
-import type { PciBar, PciDevice } from './device.ts';
-
-/** A window or range that a bridge forwards, both ends inclusive. */
-interface Range {
-  base: number;
-  limit: number;
-}
+import type { PciDevice } from './device.ts';
+import { Register } from './registers.ts';
+import { busBehind } from './topology.ts';
+import { ioWindow, memoryWindow, prefetchableWindow, type WindowRange } from './windows.ts';
 
 interface PciBridgeInfo {
   bus: {
     number: number;
     secondary: number;
     subordinate: number;
-    io_range: Range;
-    memory_range: Range;
-    prefetchable_range: Range;
+    io_range: WindowRange;
+    memory_range: WindowRange;
+    prefetchable_range: WindowRange;
   };
   devices?: PciDeviceInfo[];
 }
@@ -24,7 +21,8 @@ interface PciBridgeInfo {
 interface PciRegionInfo {
   bar: number;
   type: 'memory' | 'io';
-  address: number;
+  /** -1 while it does not decode. */
+  address: bigint;
   size: number;
   prefetch?: boolean;
   mem_type_64?: boolean;
@@ -50,58 +48,61 @@ export interface PciInfo {
   devices: PciDeviceInfo[];
 }
 
-/** What the window registers mean that nobody has written: a limit below the base, so nothing is forwarded. */
-const closedMemory: Range = { base: 0xfff0_0000, limit: 0x000f_ffff };
-const closedIo: Range = { base: 0xf000, limit: 0x0fff };
-
-/** No guest programs base address registers here: -1 is what QEMU says of an unmapped one. */
-function describeBar(bar: PciBar): PciRegionInfo {
-  const common = { bar: bar.index, type: bar.kind, address: -1, size: bar.size };
-  if (bar.kind === 'io') return common;
-  return { ...common, prefetch: bar.prefetch === true, mem_type_64: bar.wide === true };
+function describeRegions(device: PciDevice): PciRegionInfo[] {
+  return (device.identity.bars ?? []).map((bar) => {
+    const address = BigInt.asIntN(64, device.registers.bars.addressOf(bar) ?? -1n);
+    const common = { bar: bar.index, type: bar.kind, address, size: bar.size };
+    if (bar.kind === 'io') return common;
+    return { ...common, prefetch: bar.prefetch === true, mem_type_64: bar.wide === true };
+  });
 }
 
 function describeBridge(bridge: PciBridge): PciBridgeInfo {
-  const below = bridge.secondary === 0 ? [] : describeFunctions(bridge.secondaryBus);
+  const { config } = bridge.registers;
+  const secondary = bridge.secondary === 0 ? null : busBehind(bridge.bus, bridge.secondary);
+  const below = secondary === null ? [] : describeFunctions(secondary);
   return {
     bus: {
       number: bridge.primary,
       secondary: bridge.secondary,
       subordinate: bridge.subordinate,
-      io_range: { ...closedIo },
-      memory_range: { ...closedMemory },
-      prefetchable_range: { ...closedMemory },
+      io_range: ioWindow(config),
+      memory_range: memoryWindow(config),
+      prefetchable_range: prefetchableWindow(config),
     },
     ...(below.length === 0 ? {} : { devices: below }),
   };
 }
 
 function describeFunction(device: PciDevice): PciDeviceInfo {
-  const { identity } = device;
-  const description = classDescription(identity.classCode);
-  const pin = identity.interruptPin ?? 0;
+  const word = (register: number): number => device.readConfig(register, 2);
+  const classCode = word(Register.classCode);
+  const description = classDescription(classCode);
+  const pin = device.readConfig(Register.interruptPin, 1);
+  const bridge = device instanceof PciBridge;
   return {
     bus: device.bus.number,
     slot: device.slot,
     function: device.function,
-    class_info: { ...(description === null ? {} : { desc: description }), class: identity.classCode },
+    class_info: { ...(description === null ? {} : { desc: description }), class: classCode },
     id: {
-      device: identity.device,
-      vendor: identity.vendor,
-      ...(identity.subsystemVendor === null
-        ? {}
-        : { subsystem: identity.subsystem ?? 0x1100, 'subsystem-vendor': identity.subsystemVendor ?? 0x1af4 }),
+      device: word(Register.device),
+      vendor: word(Register.vendor),
+      ...(bridge ? {} : { subsystem: word(Register.subsystem), 'subsystem-vendor': word(Register.subsystemVendor) }),
     },
-    ...(pin === 0 ? {} : { irq: 0 }),
+    ...(pin === 0 ? {} : { irq: device.readConfig(Register.interruptLine, 1) }),
     irq_pin: pin,
     qdev_id: device.id ?? '',
-    ...(device instanceof PciBridge ? { pci_bridge: describeBridge(device) } : {}),
-    regions: (identity.bars ?? []).map(describeBar),
+    ...(bridge ? { pci_bridge: describeBridge(device) } : {}),
+    regions: describeRegions(device),
   };
 }
 
 function describeFunctions(bus: PciBus): PciDeviceInfo[] {
-  return bus.functions().map(describeFunction);
+  return bus
+    .functions()
+    .filter(({ realized }) => realized)
+    .map(describeFunction);
 }
 
 /** `query-pci`: the root bus; what is behind a bridge appears under it once the bridge has its bus numbers. */

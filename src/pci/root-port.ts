@@ -2,7 +2,9 @@ import { CommandError } from '../core/errors.ts';
 import { bool, enumeration, flag, size, uint8, uint16, uint32 } from '../qom/kinds.ts';
 import { deviceProperty } from '../qom/property.ts';
 import { PciBridge } from './bridge.ts';
+import type { PciCapability } from './capabilities.ts';
 import type { PciIdentity } from './device.ts';
+import { Register } from './registers.ts';
 import { devices } from './topology.ts';
 
 const UNSET_64 = 0xffff_ffff_ffff_ffffn;
@@ -27,6 +29,26 @@ export const rootPortProperties = {
   reservePrefetchable32: deviceProperty('pref32-reserve', size, UNSET_64),
 } as const;
 
+/** Advanced error reporting (PCI Express Base 4.0, section 7.8.4), with everything at its default. */
+const ADVANCED_ERRORS: PciCapability = {
+  kind: 'plain-extended',
+  at: 0x100,
+  id: 0x0001,
+  version: 2,
+  bytes: '00000000 00000000 30204600 00000000 00e00000 a0020000'.padEnd(0x88, '0'),
+  writable: '00000000 3020ff07 3020ff07',
+};
+
+/** Access control services (section 7.7.8); the port has all that concern requests from below. */
+const ACCESS_CONTROL: PciCapability = {
+  kind: 'plain-extended',
+  at: 0x148,
+  id: 0x000d,
+  version: 1,
+  bytes: '5f00 0000',
+  writable: '0000 5f00',
+};
+
 /** A PCI Express root port: devices are plugged into the bus behind it, at run time too unless `hotplug=off`. */
 export class PciRootPort extends PciBridge {
   readonly identity: PciIdentity = {
@@ -35,13 +57,31 @@ export class PciRootPort extends PciBridge {
     classCode: 0x0604,
     subsystemVendor: null,
     interruptPin: 1,
-    bars: [{ index: 0, kind: 'memory', size: 4096 }],
+    bridgeControl: 0x005f,
+    bars: [{ index: 0, kind: 'memory', size: 4096, name: 'pcie-root-port-msix' }],
+    capabilities: [
+      { kind: 'express', at: 0x54, port: 'root-port' },
+      { kind: 'msix', at: 0x48, vectors: 1, bar: 0, table: 0, pending: 0x800 },
+      { kind: 'plain', at: 0x40, id: 0x0d, bytes: '0000 361b 0000' },
+      ADVANCED_ERRORS,
+      ACCESS_CONTROL,
+    ],
   };
+  protected readonly secondaryType = 'PCIE';
 
   protected override onRealize(): void {
     this.#checkChassisSlot();
     super.onRealize();
     this.secondaryBus.hotpluggable = this.value(rootPortProperties.hotplug);
+  }
+
+  /** A port starts with its windows closed: each base lies above its limit. */
+  protected override closeWindows(): void {
+    const { config } = this.registers;
+    config.set(Register.ioBase, 2, 0x00f0);
+    config.set(Register.memoryBase, 4, 0x0000_fff0);
+    config.set(Register.prefetchableBase, 4, 0x0001_fff1);
+    super.closeWindows();
   }
 
   /** The guest tells slots apart by chassis and slot number. -16 is the EBUSY of QEMU's sentence. */

@@ -41,6 +41,20 @@ export function findBusByNumber(root: PciBus, number: number): PciBus | null {
   return buses(root).find((bus) => bus.number === number) ?? null;
 }
 
+/**
+ * The bus that a configuration access to `number` comes to: down through the bridges whose range of bus numbers holds
+ * it. Other than `findBusByNumber` this is what hardware does; a bus behind a bridge that does not lead to it is out
+ * of reach.
+ */
+export function busBehind(bus: PciBus, number: number): PciBus | null {
+  if (bus.number === number) return bus;
+  const below = bridges(bus).map((bridge) => ({ bridge, secondary: bridge.secondaryBus }));
+  const direct = below.find(({ secondary }) => secondary.number === number);
+  if (direct !== undefined) return direct.secondary;
+  const way = below.find(({ bridge }) => bridge.leadsTo(number));
+  return way === undefined ? null : busBehind(way.secondary, number);
+}
+
 /** The function at an address of segment 0. */
 export function findByBdf(root: PciBus, bdf: Bdf): PciDevice | null {
   if (bdf.segment !== 0) return null;

@@ -4,6 +4,7 @@ import type { TypeDefinition, TypeRegistry } from '../qom/type-registry.ts';
 import { formatDevfn } from './address.ts';
 import { PciDevice } from './device.ts';
 import { pciProperties } from './properties.ts';
+import { PciePciBridge, pciePciBridgeProperties } from './pcie-pci-bridge.ts';
 import { PciRootPort, rootPortProperties } from './root-port.ts';
 
 /** The address in the notation of the command line. */
@@ -34,9 +35,16 @@ const definitions: readonly TypeDefinition[] = [
     properties: Object.values(rootPortProperties),
     create: (type) => new PciRootPort(type),
   },
+  {
+    name: 'pcie-pci-bridge',
+    parent: 'base-pci-bridge',
+    interfaces: ['pci-express-device', 'hotplug-handler'],
+    properties: Object.values(pciePciBridgeProperties),
+    create: (type) => new PciePciBridge(type),
+  },
 ];
 
-/** Adds the buses, the bases of all PCI devices and the root port. */
+/** Adds the buses, the bases of all PCI devices and the bridges. */
 export function registerPciTypes(types: TypeRegistry): void {
   for (const definition of definitions) types.add(definition);
 }

@@ -11,9 +11,11 @@ const where = (machine: Machine): string[] =>
   machine.devices().map((device) => `${formatBdf(device.bdf())} ${device.driver} ${device.label}`);
 
 const ram = (machine: Machine): string[] =>
-  machine.memory.flatView.ranges.map(({ start, last, region, offsetInRegion }) => {
-    return `${start.toString(16)}-${last.toString(16)} ${region.name}@${offsetInRegion.toString(16)}`;
-  });
+  machine.memory.flatView.ranges
+    .filter(({ kind }) => kind === 'ram')
+    .map(({ start, last, region, offsetInRegion }) => {
+      return `${start.toString(16)}-${last.toString(16)} ${region.name}@${offsetInRegion.toString(16)}`;
+    });
 
 const fixedFunctions = [
   '0000:00:00.0 mch /machine/q35/mch',

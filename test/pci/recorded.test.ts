@@ -82,8 +82,8 @@ describe('beyond the recordings', () => {
   it('types have the parents and interfaces that scripts look for', () => {
     const { types } = createPciWorld();
     const names = (base: string): string[] => qomListTypes(types, { implements: base }).map(({ name }) => name);
-    expect(names('pci-device')).toEqual(['pcie-root-port', 'card']);
-    expect(names('hotplug-handler')).toEqual(['pcie-root-port']);
+    expect(names('pci-device')).toEqual(['pcie-root-port', 'pcie-pci-bridge', 'card']);
+    expect(names('hotplug-handler')).toEqual(['pcie-root-port', 'pcie-pci-bridge']);
     expect(names('PCI')).toEqual(['PCI', 'PCIE']);
     expect(types.require('pcie-root-port').parent?.name).toBe('pcie-root-port-base');
   });

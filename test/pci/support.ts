@@ -18,6 +18,7 @@ export class Card extends PciDevice {
     vendor: 0x1234,
     device: 0x11e8,
     classCode: 0x00ff,
+    revision: 0x10,
     interruptPin: 1,
     bars: [
       { index: 0, kind: 'memory', size: 1 << 20 },
