@@ -98,7 +98,8 @@ describe('the state of a Linux guest in legacy mode', () => {
   const driver = restoredGuest();
 
   it('meets the registers that the guest saw', () => {
-    expect(driver.readRegister(CAP, 8)).toBe(registerValue(CAP));
+    // The recording QEMU was older: the capability bit that 10.2 added (ESRTPS, 63) is not in it.
+    expect(driver.readRegister(CAP, 8)).toBe(registerValue(CAP) | (1n << 63n));
     expect(driver.readRegister(ECAP, 8)).toBe(registerValue(ECAP));
     expect(driver.read(UNIT_BASE + BigInt(GCMD), 8)).toBe(registerValue(GCMD));
   });
