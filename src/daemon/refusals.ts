@@ -10,7 +10,6 @@ export function refuseUnserved(options: Options): void {
     [options.traces.length > 0, '-trace'],
     [options.logFile !== null, '-D'],
     [options.logItems !== null, '-d'],
-    [options.bios !== null, '-bios'],
     [options.preconfig, '--preconfig'],
     [options.globals.length > 0, '-global'],
     [options.readlineMonitors.length > 0, '-monitor'],

@@ -8,6 +8,7 @@ import { protocolSchema } from '../qmp/protocol-schema.ts';
 import { QmpServer } from '../qmp/server.ts';
 import { banner } from './banner.ts';
 import { tellReady } from './daemonize.ts';
+import { readFirmware } from './firmware.ts';
 import { followRealTime, keepVirtualTime } from './guest-time.ts';
 import { writePidFile } from './pid-file.ts';
 import { openQtest, type QtestService } from './qtest.ts';
@@ -29,6 +30,7 @@ function machineConfig(options: Options): MachineConfig {
     noReboot: options.noReboot,
     devices: options.devices,
     objects: options.objects,
+    ...(options.bios === null ? {} : { firmware: readFirmware(options.bios) }),
   };
 }
 
