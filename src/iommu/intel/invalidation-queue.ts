@@ -58,8 +58,6 @@ export class InvalidationQueue implements Snapshottable<InvalidationQueueState> 
   #head = 0;
   #tail = 0;
   #lastType = NO_DESCRIPTOR;
-  /** A status write can hit the tail register: the descriptors behind are then the running loop's. */
-  #running = false;
 
   constructor(options: {
     file: RegisterFile;
@@ -156,16 +154,7 @@ export class InvalidationQueue implements Snapshottable<InvalidationQueueState> 
   }
 
   #run(): void {
-    if (this.#running || this.#faults.queueError) return;
-    this.#running = true;
-    try {
-      this.#workOff();
-    } finally {
-      this.#running = false;
-    }
-  }
-
-  #workOff(): void {
+    if (this.#faults.queueError) return;
     while (this.#head !== this.#tail) {
       if (this.#tail >= this.#entries || !this.#carryOutHead()) {
         this.#faults.reportQueueError();

@@ -68,6 +68,7 @@ export class RegisterLevel implements FaultSink, Snapshottable<RegisterLevelStat
   /** Offsets that begin a register of 4 bytes. */
   readonly #narrow: ReadonlySet<number>;
   readonly #actions: ReadonlyMap<number, () => void>;
+  #engaged = false;
 
   constructor({ properties, systemMemory, translation, onRecorded, onPageResponse }: RegisterLevelOptions) {
     const file = new RegisterFile(registerDefinitions(properties), REGISTERS_SIZE);
@@ -108,8 +109,8 @@ export class RegisterLevel implements FaultSink, Snapshottable<RegisterLevelStat
     this.mmio = {
       valid: sizes,
       implementation: sizes,
-      read: (offset, size) => this.#read(offset, size),
-      write: (offset, size, value) => this.#write(offset, size, value),
+      read: (offset, size) => this.#exclusively(() => this.#read(offset, size)),
+      write: (offset, size, value) => this.#exclusively(() => this.#write(offset, size, value)),
     };
     this.interruptRange = {
       valid: { min: 4, max: 4 },
@@ -165,6 +166,20 @@ export class RegisterLevel implements FaultSink, Snapshottable<RegisterLevelStat
     this.#file.restore(state.registers);
     this.#queue.restore(state.queue);
     this.#interrupts.restore(state.interrupts);
+  }
+
+  /**
+   * A descriptor can name the registers themselves as the place of its status word. As in QEMU, whatever the unit does
+   * because of an access cannot access it again.
+   */
+  #exclusively<Result>(access: () => Result): Result {
+    if (this.#engaged) throw new BusError('The unit is engaged in an access to its registers');
+    this.#engaged = true;
+    try {
+      return access();
+    } finally {
+      this.#engaged = false;
+    }
   }
 
   #read(offset: number, size: AccessSize): bigint {

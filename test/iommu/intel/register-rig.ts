@@ -11,7 +11,7 @@ import { OperationCounter } from '../../../src/core/operation.ts';
 type Given = Parameters<typeof resolveIntelProperties>[0];
 
 /** What the register level asked of the translation side, call by call. */
-export function fakeTranslation(): { translation: TranslationControl; calls: [string, unknown][] } {
+function fakeTranslation(): { translation: TranslationControl; calls: [string, unknown][] } {
   const calls: [string, unknown][] = [];
   const heard =
     (name: string) =>

@@ -133,6 +133,43 @@ describe('what software can write', () => {
   });
 });
 
+describe('whatever software writes', () => {
+  it('is borne: the registers stay readable, and restorable', () => {
+    const offsets = registerDefinitions(resolveIntelProperties({})).flatMap(({ offset, width }) =>
+      width === 8 ? [offset, offset + 4] : [offset],
+    );
+    const write = fc.record({
+      offset: fc.constantFrom(...offsets),
+      wide: fc.boolean(),
+      value: fc.oneof(
+        fc.bigInt({ min: 0n, max: ONES }),
+        fc.integer({ min: 0, max: 63 }).map((bit) => 1n << BigInt(bit)),
+        fc.constantFrom(0x18_0000n, 0x18_0800n, 0x40n, 0xc700_0000n),
+      ),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(write, { maxLength: 40 }),
+        fc.array(fc.bigInt({ min: 0n, max: ONES }), { minLength: 16, maxLength: 16 }),
+        fc.constantFrom({ intremap: 'on' }, { ...SVM, intremap: 'on' }, { intremap: 'on', 'strict-spec': true }),
+        (writes, descriptors, given) => {
+          const rig = registerRig(given);
+          rig.put(0x18_0000n, ...descriptors.map((word, at) => (at % 2 === 0 ? word & 0xffff_ffff_00ff_f1ffn : word)));
+          for (const { offset, wide, value } of writes) {
+            rig.writeAt(offset, wide && offset % 8 === 0 ? 8 : 4, value);
+          }
+          const seen = rig.level.registers();
+          const saved = rig.level.save();
+          rig.level.reset();
+          rig.level.restore(saved);
+          expect(rig.level.registers()).toEqual(seen);
+          for (const { name, value } of seen) expect(rig.read(name)).toBe(value);
+        },
+      ),
+    );
+  });
+});
+
 describe('accesses to registers', () => {
   it('are of 4 or 8 bytes', () => {
     const rig = registerRig();
