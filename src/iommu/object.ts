@@ -104,6 +104,11 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
     this.#dropUnheldBinding('command', statuses);
   }
 
+  /** Some listener takes the event. */
+  serves(event: ObjectEvent): boolean {
+    return this.#registrations.some((registration) => takes(registration, event));
+  }
+
   registrations(): readonly ObjectRegistration[] {
     return this.#registrations.map(({ listener, events, delivered, failed }) => ({
       listener,
@@ -120,6 +125,8 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
    * Taking back can fail too. A listener that refuses its previous table is unbound, so that its device faults rather
    * than translates by a table that was refused; the error then names it, and when no listener is left with the
    * previous table, that table counts as unbound and the event says so.
+   *
+   * A guest gets no answer to a bind: its refusal is told by an event.
    * @throws CommandError with the sentence of the first listener that refused; when the address is not aligned to
    *   4 KiB; when no listener takes binds
    */
@@ -135,7 +142,11 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
     for (const registration of asked) {
       const status = this.#call(registration, (listener) => listener.bind?.(table));
       listeners.push(status);
-      if (status.status === 'error') throw this.#undo(accepted.reverse(), previous, status.desc ?? '', origin);
+      if (status.status === 'error') {
+        const error = this.#undo(accepted.reverse(), previous, status.desc ?? '', origin);
+        if (origin === 'guest') this.#tellRefusal(table, listeners, error.message);
+        throw error;
+      }
       accepted.push({ registration, held: registration.holds });
     }
     for (const registration of asked) registration.holds = true;
@@ -250,8 +261,14 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
     });
   }
 
+  #tellRefusal(table: PasidTable, listeners: ListenerStatus[], desc: string): void {
+    const { address, size, format } = table;
+    const { unit: iommu, device } = this;
+    this.#events.emit('IOMMU_PASID_TABLE_BIND_FAILED', { iommu, device, address, size, format, listeners, desc });
+  }
+
   #isServed(event: ObjectEvent, origin: Origin): boolean {
-    if (this.#registrations.some((registration) => takes(registration, event))) return true;
+    if (this.serves(event)) return true;
     if (origin === 'guest') return false;
     throw new CommandError(`No listener takes '${event}' for device '${this.device}'; ${WHO_LISTENS}`);
   }

@@ -1,4 +1,4 @@
-import type { Access } from '../memory/access.ts';
+import type { Access, Permissions } from '../memory/access.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { IommuRegion } from '../memory/iommu-region.ts';
 import type { PciBus } from '../pci/bus.ts';
@@ -29,10 +29,32 @@ export interface TranslationRequest {
   readonly access: Access;
   /** Absent: a request without PASID; 0 is a PASID. */
   readonly pasid?: number;
+  /** The answer comes with the table entries behind it. */
+  readonly explain?: boolean;
 }
 
-/** A unit's answer, as `iommu-translate` gives it. */
-export type UnitTranslation =
+/** One table entry on the way of a request. */
+export interface TranslationStep {
+  /** The stage that the entry serves. */
+  readonly stage: 'first' | 'second';
+  readonly structure: string;
+  /** Of a page-table entry; 1 is the lowest. */
+  readonly level?: number;
+  /** Which entry of its table it is. */
+  readonly index: number;
+  /** Guest-physical. */
+  readonly address: bigint;
+  /** 64-bit words, low first. */
+  readonly raw: bigint[];
+  readonly fields: { readonly name: string; readonly value: bigint }[];
+  /** Section of the specification. */
+  readonly spec: string;
+}
+
+/** A unit's answer, as `iommu-translate` gives it; with `steps` when they were asked for. */
+export type UnitTranslation = UnitAnswer & { readonly steps?: readonly TranslationStep[] };
+
+type UnitAnswer =
   | {
       readonly result: 'translated';
       /** Guest-physical, of that very byte. */
@@ -43,6 +65,66 @@ export type UnitTranslation =
       readonly source: 'iotlb' | 'walk' | 'bypass';
     }
   | { readonly result: 'fault'; readonly code: number; readonly reason: string; readonly desc: string };
+
+/** A run of addresses that lead to neighbours, in pages of one size and with the same rights. */
+export interface Mapping {
+  readonly iova: bigint;
+  /** Guest-physical. */
+  readonly address: bigint;
+  readonly size: bigint;
+  readonly permissions: ('read' | 'write' | 'execute')[];
+  readonly 'page-size': bigint;
+}
+
+export interface MappingQuery {
+  readonly pasid?: number;
+  /** First address of interest; default 0. */
+  readonly start?: bigint;
+  /** How many runs at most. */
+  readonly limit: number;
+  /** How many table entries may be read; default 200000. */
+  readonly budget?: number;
+}
+
+/** `next` is where to go on; without it that was all. A page may be short, even empty, and go on all the same. */
+export interface MappingPage {
+  readonly mappings: Mapping[];
+  readonly next?: bigint;
+}
+
+/** A cached translation of the unit, as `query-iotlb` lists it. */
+export interface UnitIotlbEntry {
+  readonly device: string;
+  readonly 'domain-id': number;
+  readonly pasid?: number;
+  readonly iova: bigint;
+  readonly address: bigint;
+  readonly size: bigint;
+  readonly permissions: ('read' | 'write' | 'execute')[];
+  readonly stage: 'first' | 'second' | 'nested';
+  readonly level: number;
+  /** The tables say something else by now. */
+  readonly stale: boolean;
+}
+
+/** What a device is told for one page that it wants to cache. */
+export interface AtsEntry {
+  readonly iova: bigint;
+  readonly address: bigint;
+  readonly size: bigint;
+  /** None: not translated. */
+  readonly permissions: Permissions;
+}
+
+export interface AtsRequest {
+  readonly address: bigint;
+  /** In bytes, from the address on. */
+  readonly length: bigint;
+  /** False: the device does not want to write (NW). */
+  readonly write: boolean;
+  readonly pasid?: number;
+  readonly privileged?: boolean;
+}
 
 /** What a unit offers to the guest, as `query-iommus` lists it. */
 export interface IommuCapabilities {
@@ -100,6 +182,17 @@ export interface IommuUnit extends PciIommuOps {
   setBypass(bus: PciBus, devfn: number, mode: BypassMode): void;
   /** Looks an address up without side effects: no cache is filled, no bit set, no fault recorded. */
   translate(bus: PciBus, devfn: number, request: TranslationRequest): UnitTranslation;
+  /**
+   * What a device's tables map, by ascending address.
+   * @throws CommandError when the entries that lead to the tables fault
+   */
+  mappings(bus: PciBus, devfn: number, query: MappingQuery): MappingPage;
+  /** By device, PASID (without first) and address. */
+  iotlbEntries(): UnitIotlbEntry[];
+  /** Where the requests of a function with that PASID go. */
+  getPasidAddressSpace(bus: PciBus, devfn: number, pasid: number): AddressSpace;
+  /** A device's translation request (PCIe ATS): one entry for each page of the range. */
+  atsTranslate(bus: PciBus, devfn: number, request: AtsRequest): AtsEntry[];
   /** By bus number and function. */
   deviceSpaces(): readonly DeviceSpace[];
   /** A reset of the machine: bindings go, and all devices are judged anew. */

@@ -12,6 +12,14 @@ export type ModelEvent = {
 
 export type ModelEventSubscriber = (event: ModelEvent) => void;
 
+/** An emitter that merges what belongs together. */
+export interface HeldEvents {
+  /** Of several that are released together, the lower one speaks first: causes before effects. */
+  readonly rank: number;
+  /** Emits what was held, and holds nothing then. */
+  release(): void;
+}
+
 /**
  * The one place through which the model speaks. Each event gets the next sequence number (from 1, gapless over the
  * life of the daemon) and the number of the operation that caused it.
@@ -19,10 +27,12 @@ export type ModelEventSubscriber = (event: ModelEvent) => void;
 export class ModelEvents implements Snapshottable<{ sequence: number }> {
   readonly #operations: OperationCounter;
   readonly #subscribers: ModelEventSubscriber[] = [];
+  readonly #held = new Set<HeldEvents>();
   #sequence = 0;
 
   constructor(operations: OperationCounter) {
     this.#operations = operations;
+    operations.onEnd(() => this.#release());
   }
 
   /** The sequence number of the latest event; 0 before the first. */
@@ -30,7 +40,17 @@ export class ModelEvents implements Snapshottable<{ sequence: number }> {
     return this.#sequence;
   }
 
+  /**
+   * Keeps a run that is still growing: `held` is released before the next event of anybody, and at the latest when the
+   * operation ends. Outside operations that is at once.
+   */
+  hold(held: HeldEvents): void {
+    this.#held.add(held);
+    if (this.#operations.current === 0) this.#release();
+  }
+
   emit<Name extends ModelEventName>(name: Name, data: ModelEventData<Name>): void {
+    this.#release();
     this.#sequence += 1;
     const complete = { ...data, sequence: this.#sequence, operation: this.#operations.current };
     const event = { name, data: complete } as unknown as ModelEvent;
@@ -44,6 +64,14 @@ export class ModelEvents implements Snapshottable<{ sequence: number }> {
       const index = this.#subscribers.indexOf(subscriber);
       if (index >= 0) this.#subscribers.splice(index, 1);
     };
+  }
+
+  /** By rank; what a release emits finds nothing held in front of itself. */
+  #release(): void {
+    if (this.#held.size === 0) return;
+    const held = [...this.#held].sort((a, b) => a.rank - b.rank);
+    this.#held.clear();
+    for (const one of held) one.release();
   }
 
   save(): { sequence: number } {

@@ -1,7 +1,8 @@
+import type { Hpa } from '../core/address.ts';
 import type { HostMemory } from '../host/memory.ts';
 import type { HostMapping, HostPageTable } from '../host/page-table.ts';
 import type { RamBlock } from '../memory/ram-block.ts';
-import type { ModelEvents } from '../trace/model-events.ts';
+import type { HeldEvents, ModelEvents } from '../trace/model-events.ts';
 import type { ShadowMap } from './guest-iommu-mr.ts';
 
 export interface DmaMapParts {
@@ -12,12 +13,20 @@ export interface DmaMapParts {
   readonly events: ModelEvents;
 }
 
-/** A container's map: the host page table, with an event for each change. */
-export class DmaMap implements ShadowMap {
+/** Changes of one kind that touch. */
+type Run =
+  | { readonly mapped: true; readonly iova: bigint; size: bigint; readonly address: Hpa; readonly readonly: boolean }
+  | { readonly mapped: false; readonly iova: bigint; size: bigint };
+
+/** A container's map: the host page table, with an event for each change; changes of one operation that touch share one. */
+export class DmaMap implements ShadowMap, HeldEvents {
+  /** Behind the vIOMMU's events, which tell of the cause. */
+  readonly rank = 1;
   readonly table: HostPageTable;
   readonly #container: number;
   readonly #memory: HostMemory;
   readonly #events: ModelEvents;
+  #run: Run | null = null;
 
   constructor(parts: DmaMapParts) {
     this.table = parts.table;
@@ -33,7 +42,7 @@ export class DmaMap implements ShadowMap {
   mapRam(iova: bigint, size: bigint, block: RamBlock, offset: bigint, readonly: boolean): void {
     const hpa = this.#memory.hpaOf(block, offset);
     this.table.map(iova, size, hpa, readonly);
-    this.#events.emit('VFIO_DMA_MAPPED', { container: this.#container, iova, size, address: hpa, readonly });
+    this.#note({ mapped: true, iova, size, address: hpa, readonly });
   }
 
   /**
@@ -46,9 +55,29 @@ export class DmaMap implements ShadowMap {
     const gone = this.table.covers(iova, size).ok ? [{ iova, size }] : this.#mappedIn(iova, iova + size - 1n);
     const { ranges } = this.table.unmap(iova, size);
     if (ranges === 0) return;
-    for (const range of gone) {
-      this.#events.emit('VFIO_DMA_UNMAPPED', { container: this.#container, iova: range.iova, size: range.size });
+    for (const range of gone) this.#note({ mapped: false, iova: range.iova, size: range.size });
+  }
+
+  release(): void {
+    const run = this.#run;
+    if (run === null) return;
+    this.#run = null;
+    const { iova, size } = run;
+    const common = { container: this.#container, iova, size };
+    if (run.mapped) {
+      this.#events.emit('VFIO_DMA_MAPPED', { ...common, address: run.address, readonly: run.readonly });
+    } else {
+      this.#events.emit('VFIO_DMA_UNMAPPED', common);
     }
+  }
+
+  #note(run: Run): void {
+    if (this.#run !== null && continues(this.#run, run)) this.#run.size += run.size;
+    else {
+      this.release();
+      this.#run = run;
+    }
+    this.#events.hold(this);
   }
 
   /** What is mapped from `start` to `last` (inclusive), runs that touch as one. */
@@ -63,6 +92,12 @@ export class DmaMap implements ShadowMap {
     }
     return runs;
   }
+}
+
+function continues(held: Run, run: Run): boolean {
+  if (held.iova + held.size !== run.iova) return false;
+  if (!held.mapped || !run.mapped) return held.mapped === run.mapped;
+  return held.address + held.size === run.address && held.readonly === run.readonly;
 }
 
 function clip(mapping: HostMapping, start: bigint, last: bigint): { iova: bigint; size: bigint } | null {

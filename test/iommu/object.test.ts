@@ -190,12 +190,20 @@ describe('a refused bind', () => {
     late.refused.add(NEW);
     expect(() => object.bind(table(NEW), 'guest')).toThrow('late refuses 2000. Undoing');
     expect(object.binding).toBeNull();
-    expect(seen.at(-1)).toMatchObject({
+    expect(seen.at(-2)).toMatchObject({
       name: 'IOMMU_PASID_TABLE_UNBOUND',
       data: {
         address: OLD,
         origin: 'guest',
         listeners: [{ listener: 'l0', status: 'error', desc: 'l0 refuses 1000' }],
+      },
+    });
+    expect(seen.at(-1)).toMatchObject({
+      name: 'IOMMU_PASID_TABLE_BIND_FAILED',
+      data: {
+        address: NEW,
+        listeners: [{ status: 'ok' }, { listener: 'late', status: 'error', desc: 'late refuses 2000' }],
+        desc: expect.stringMatching(/^late refuses 2000\. Undoing/) as unknown,
       },
     });
   });

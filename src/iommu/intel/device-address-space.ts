@@ -1,7 +1,9 @@
 import { ADDRESS_SPACE_SIZE } from '../../core/address.ts';
 import { type Bdf, formatShortBdf } from '../../core/bdf.ts';
+import { CommandError } from '../../core/errors.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
 import { IommuRegion, type IommuRegionOperations } from '../../memory/iommu-region.ts';
+import type { MmioOperations } from '../../memory/mmio.ts';
 import { MemoryRegion, type RegionOwner } from '../../memory/region.ts';
 import type { PciBus } from '../../pci/bus.ts';
 import type { ModelEvents } from '../../trace/model-events.ts';
@@ -12,6 +14,11 @@ import type { DeviceSpace } from '../unit.ts';
 /** Where interrupt messages are written to: 0xfee00000 to 0xfeefffff. */
 export const INTERRUPT_RANGE_START = 0xfee0_0000n;
 export const INTERRUPT_RANGE_SIZE = 0x10_0000n;
+
+/** What is written there is a message, as long as the request has no PASID. */
+export function isInterrupt(address: bigint): boolean {
+  return address >= INTERRUPT_RANGE_START && address < INTERRUPT_RANGE_START + INTERRUPT_RANGE_SIZE;
+}
 
 /** What all device address spaces of one unit have in common. */
 export interface SharedRegions {
@@ -37,39 +44,52 @@ export function sharedRegions(systemMemory: AddressSpace, interrupts: MemoryRegi
 
 export interface IntelDeviceSpaceState {
   bypass: boolean;
+  forced: boolean;
   object: NotifierIommuObjectState;
 }
 
 /**
- * One function's address space behind the unit: a root that shows either the IOMMU region, with the interrupt range
- * as a hole in it, or the memory without remapping, and never both. Regions are named by slot and function, as in
- * QEMU, so that functions on different buses share names.
+ * One function's address space behind the unit, or that of one PASID of it: a root that shows either the IOMMU region,
+ * with the interrupt range as a hole in it, or the memory without remapping, and never both. Regions are named by slot
+ * and function, as in QEMU, so that functions on different buses share names.
+ *
+ * Requests with PASID know no interrupts: theirs are translated in that range too, and those that pass through are
+ * blocked there (VT-d, section 3.14).
  */
 export class IntelDeviceSpace implements DeviceSpace, Snapshottable<IntelDeviceSpaceState> {
   readonly bus: PciBus;
   readonly devfn: number;
+  /** Null: the space of requests without PASID. */
+  readonly pasid: number | null;
   readonly addressSpace: AddressSpace;
   readonly region: IommuRegion;
   readonly iommuObject: NotifierIommuObject;
+  /** A management command chose what is shown; it holds until the registers decide anew. */
+  forced = false;
   readonly #withoutRemapping: MemoryRegion;
+  readonly #noInterrupts: MemoryRegion;
 
   constructor(options: {
     bus: PciBus;
     devfn: number;
+    pasid: number | null;
     unit: string;
     systemMemory: AddressSpace;
     shared: SharedRegions;
     events: ModelEvents;
     /** What the IOMMU region of this space does. */
     operations: (space: IntelDeviceSpace) => IommuRegionOperations;
+    /** What answers in the interrupt range to requests with PASID that pass through. */
+    blockedInterrupts: (space: IntelDeviceSpace) => MmioOperations;
   }) {
-    const { bus, devfn, unit, shared, events, operations } = options;
+    const { bus, devfn, pasid, unit, shared, events, operations, blockedInterrupts } = options;
     const { topology } = options.systemMemory;
     this.bus = bus;
     this.devfn = devfn;
+    this.pasid = pasid;
     this.iommuObject = new NotifierIommuObject({ unit, device: () => this.deviceName, events });
 
-    const name = `vtd-${hexByte(devfn >>> 3)}.${devfn & 7}`;
+    const name = `vtd-${hexByte(devfn >>> 3)}.${devfn & 7}${pasid === null ? '' : `-pasid-${pasid.toString(16)}`}`;
     const root = MemoryRegion.container(topology, name, ADDRESS_SPACE_SIZE);
     this.region = new IommuRegion(topology, `${name}-dmar`, ADDRESS_SPACE_SIZE, operations(this));
     const hole = MemoryRegion.alias(topology, 'vtd-ir', shared.interrupts, 0n, INTERRUPT_RANGE_SIZE);
@@ -80,25 +100,32 @@ export class IntelDeviceSpace implements DeviceSpace, Snapshottable<IntelDeviceS
       0n,
       ADDRESS_SPACE_SIZE,
     );
-    // Stands before the interrupt range of requests with PASID that pass through: they must not reach it.
-    const noInterrupts = MemoryRegion.mmio(topology, 'vtd-no-ir', INTERRUPT_RANGE_SIZE, ANSWERS_NOTHING);
-    for (const region of [root, this.region, hole, this.#withoutRemapping, noInterrupts]) region.owner = shared.owner;
+    this.#noInterrupts = MemoryRegion.mmio(topology, 'vtd-no-ir', INTERRUPT_RANGE_SIZE, blockedInterrupts(this));
+    const regions = [root, this.region, hole, this.#withoutRemapping, this.#noInterrupts];
+    for (const region of regions) region.owner = shared.owner;
     topology.transaction(() => {
       this.region.addSubregion(INTERRUPT_RANGE_START, hole, 1);
       root.addSubregion(0n, this.region);
       root.addSubregion(0n, this.#withoutRemapping);
-      root.addSubregion(INTERRUPT_RANGE_START, noInterrupts, 2);
+      root.addSubregion(INTERRUPT_RANGE_START, this.#noInterrupts, 2);
       this.region.setEnabled(false);
-      noInterrupts.setEnabled(false);
+      hole.setEnabled(pasid === null);
+      this.#noInterrupts.setEnabled(false);
     });
+    // A table is bound for the device as a whole: consumers find the object behind the space without PASID.
     this.addressSpace = topology.createAddressSpace('vtd-root', root, {
-      iommuGet: () => this.iommuObject,
+      iommuGet: () => (pasid === null ? this.iommuObject : null),
       device: () => this.bus.deviceAt(this.devfn)?.label ?? null,
     });
   }
 
   get bypass(): boolean {
     return this.#withoutRemapping.enabled;
+  }
+
+  /** Requester ID of the function, with the bus number as software programmed it. */
+  get sourceId(): number {
+    return (this.bus.number << 8) | this.devfn;
   }
 
   /** With the bus number as software programmed it. */
@@ -122,19 +149,36 @@ export class IntelDeviceSpace implements DeviceSpace, Snapshottable<IntelDeviceS
     try {
       this.#switch(bypass);
     } catch (error) {
-      this.#switchBack(!bypass);
+      this.#tryToSwitch(!bypass);
       throw error;
     }
     return true;
   }
 
+  /**
+   * The same because the guest's tables say so: there is nobody to be told of a listener that cannot follow. That one
+   * is left without what it refused.
+   * @returns false when nothing had to change
+   */
+  follow(bypass: boolean): boolean {
+    if (bypass === this.bypass) return false;
+    this.#tryToSwitch(bypass);
+    return true;
+  }
+
+  /** Blocks the interrupt range: for requests with PASID that pass through. */
+  blockInterrupts(blocked: boolean): void {
+    if (this.#noInterrupts.enabled !== blocked) this.#noInterrupts.setEnabled(blocked);
+  }
+
   save(): IntelDeviceSpaceState {
-    return { bypass: this.bypass, object: this.iommuObject.save() };
+    return { bypass: this.bypass, forced: this.forced, object: this.iommuObject.save() };
   }
 
   /** Listeners of the address space are told what it shows now, as after any switch. */
   restore(state: IntelDeviceSpaceState): void {
     this.show(state.bypass);
+    this.forced = state.forced;
     this.iommuObject.restore(state.object);
   }
 
@@ -146,21 +190,14 @@ export class IntelDeviceSpace implements DeviceSpace, Snapshottable<IntelDeviceS
     });
   }
 
-  /** The listeners that did follow have to come back. One that fails at that has been heard already. */
-  #switchBack(bypass: boolean): void {
+  #tryToSwitch(bypass: boolean): void {
     try {
       this.#switch(bypass);
-    } catch {
-      // The first refusal is what the caller is told.
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
     }
   }
 }
-
-const ANSWERS_NOTHING = {
-  read: (): bigint => 0n,
-  write: (): void => {},
-  accepts: (): boolean => false,
-};
 
 function hexByte(value: number): string {
   return value.toString(16).padStart(2, '0');

@@ -63,6 +63,29 @@ export const SCALABLE_CONTEXT_ENTRY = layout('context-entry', 'VT-d 9.4', 32, {
   RID_PRIV: bits(84),
 });
 
+/** The root entry of extended mode is laid out as the scalable one. */
+export const ECS_ROOT_ENTRY = layout('root-entry', 'VT-d 2.5, 9.2', 16, SCALABLE_ROOT_ENTRY.fields);
+
+/** The context entry of extended mode, as it was in 2017. */
+export const ECS_CONTEXT_ENTRY = layout('context-entry', 'VT-d 2.5, 9.4', 32, {
+  P: bits(0),
+  FPD: bits(1),
+  TT: bits(2, 4),
+  DINVE: bits(8),
+  PRE: bits(9),
+  NESTE: bits(10),
+  PASIDE: bits(11),
+  SSPTPTR: pointer(12, 63),
+  AW: bits(64, 66),
+  WPE: bits(69),
+  DID: bits(72, 87),
+  SMEP: bits(88),
+  EAFE: bits(89),
+  PTS: bits(128, 131),
+  PASIDPTR: pointer(140, 191),
+  PASIDSTPTR: pointer(204, 255),
+});
+
 export const PASID_DIRECTORY_ENTRY = layout('pasid-directory-entry', 'VT-d 9.5', 8, {
   P: bits(0),
   FPD: bits(1),
@@ -87,7 +110,7 @@ export const PASID_ENTRY = layout('pasid-table-entry', 'VT-d 9.6', 64, {
 });
 
 /** The flat PASID table of extended contexts, as it was in 2017. */
-export const ECS_PASID_ENTRY = layout('pasid-table-entry', 'VT-d 2.5, 9.4', 8, {
+export const ECS_PASID_ENTRY = layout('pasid-table-entry', 'VT-d 2.5, 9.5', 8, {
   P: bits(0),
   FLPM: bits(9, 10),
   SRE: bits(11),
@@ -108,6 +131,25 @@ export const FIRST_STAGE_ENTRY = layout('page-table-entry', 'VT-d 9.7', 8, {
   ADDR: pointer(12, 51),
   XD: bits(63),
 });
+
+export const SECOND_STAGE_ENTRY = layout('page-table-entry', 'VT-d 9.8', 8, {
+  R: bits(0),
+  W: bits(1),
+  X: bits(2),
+  PS: bits(7),
+  SNP: bits(11),
+  ADDR: pointer(12, 51),
+  TM: bits(62),
+});
+
+/** TT of a context entry; the last two only in extended mode. */
+export const ContextType = {
+  secondStage: 0,
+  deviceIotlb: 1,
+  passThrough: 2,
+  passThroughPasid: 4,
+  passThroughPasidDeviceIotlb: 5,
+} as const;
 
 /** PGTT of a PASID entry. */
 export const TranslationType = { firstStage: 1, secondStage: 2, nested: 3, passThrough: 4 } as const;

@@ -1,61 +1,79 @@
 import { hex } from '../../core/address.ts';
 import { formatBdf, formatShortBdf } from '../../core/bdf.ts';
 import { CommandError } from '../../core/errors.ts';
-import { type Access, Permission, permissionNames, type TransactionAttributes } from '../../memory/access.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
 import type { HostIommuDevice } from '../../memory/host-device.ts';
-import type { IommuEntry, IommuRegionOperations, RegionEventType } from '../../memory/iommu-region.ts';
-import type { PasidTable } from '../../memory/iommu-object.ts';
-import type { AccessSize, MmioOperations } from '../../memory/mmio.ts';
+import type { IommuRegionOperations, RegionEventType } from '../../memory/iommu-region.ts';
+import { BusError, type MmioOperations } from '../../memory/mmio.ts';
 import { MemoryRegion } from '../../memory/region.ts';
-import { LookOnlyTableMemory } from '../../memory/table-memory.ts';
 import type { PciBus } from '../../pci/bus.ts';
-import type { ModelEvents } from '../../trace/model-events.ts';
+import type { ModelEventData, ModelEvents } from '../../trace/model-events.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
-import { translationFault } from '../faults.ts';
-import type { BypassMode, IommuInfo, IommuMode, IommuUnit, TranslationRequest, UnitTranslation } from '../unit.ts';
-import { FirstStageWalker } from '../walk/first-stage.ts';
-import { capabilityRegister, extendedCapabilityRegister } from './capabilities.ts';
+import { faultReason } from '../faults.ts';
+import { MappingEvents } from '../mapping-events.ts';
+import type {
+  AtsEntry,
+  AtsRequest,
+  BypassMode,
+  IommuDeviceInfo,
+  IommuInfo,
+  IommuMode,
+  IommuUnit,
+  MappingPage,
+  MappingQuery,
+  TranslationRequest,
+  UnitIotlbEntry,
+  UnitTranslation,
+} from '../unit.ts';
+import { CachedContext } from './context-cache.ts';
 import {
   INTERRUPT_RANGE_SIZE,
-  INTERRUPT_RANGE_START,
   IntelDeviceSpace,
   type IntelDeviceSpaceState,
   type SharedRegions,
   sharedRegions,
 } from './device-address-space.ts';
+import type { RootTable, TranslationFaultReport } from './invalidation.ts';
+import { LookUp } from './look-up.ts';
 import type { IntelProperties } from './properties.ts';
-import { TranslationType } from './tables.ts';
-import { PasidEntryReader } from './walk.ts';
+import { RegisterLevel, type RegisterLevelState } from './register-level.ts';
+import { REGISTERS_BASE, REGISTERS_SIZE } from './registers.ts';
+import { IOTLB_ENTRIES, Remapping, type TranslatedSpace } from './remapping.ts';
+import { RequestTranslator } from './request-translator.ts';
+import { Shadow } from './shadow.ts';
+import { Translation, type TranslationState } from './translation.ts';
 
-const PAGE_MASK = 0xfffn;
+type FaultEvent = ModelEventData<'IOMMU_FAULT'>;
 
 export interface IntelIommuUnitState {
-  /** By bus number and function. */
-  spaces: { bus: string; devfn: number; state: IntelDeviceSpaceState }[];
+  registers: RegisterLevelState;
+  /** By bus number, function and PASID. */
+  spaces: { bus: string; devfn: number; pasid: number | null; state: IntelDeviceSpaceState }[];
+  translation: TranslationState;
 }
 
 /**
- * Intel VT-d's remapping unit: the address spaces of the devices behind it, their IOMMU objects, and what it offers.
- * A unit that nobody has programmed translates nothing: devices see plain memory, or through the IOMMU region the
- * same addresses.
+ * Intel VT-d's remapping unit: the registers, the address spaces of the devices behind it, their IOMMU objects, and the
+ * translation between. A unit that nobody has programmed translates nothing: devices see plain memory, or through the
+ * IOMMU region the same addresses.
  */
 export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitState> {
   readonly kind = 'intel-iommu';
   readonly id: string | null;
   readonly qomPath: string;
   readonly properties: IntelProperties;
+  /** What software sees of the unit. */
+  readonly registers: RegisterLevel;
   readonly #systemMemory: AddressSpace;
   readonly #events: ModelEvents;
   readonly #shared: SharedRegions;
-  readonly #spaces = new Map<PciBus, Map<number, IntelDeviceSpace>>();
-  readonly #tableMemory: LookOnlyTableMemory;
-  readonly #pasids = new PasidEntryReader({
-    types: [TranslationType.firstStage, TranslationType.passThrough],
-    fiveLevels: true,
-  });
-  /** Guest-physical addresses have at most 52 bits; which lead anywhere is for memory to say. */
-  readonly #walker = new FirstStageWalker({ addressWidth: 52 });
+  readonly #remapping: Remapping;
+  readonly #translation: Translation;
+  readonly #translator: RequestTranslator;
+  readonly #lookUp: LookUp;
+  readonly #mappingEvents: MappingEvents;
+  /** By bus; devfns that a host function stands behind. */
+  readonly #hostDevices = new Map<PciBus, Set<number>>();
 
   constructor(options: {
     id: string | null;
@@ -70,11 +88,30 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     this.properties = properties;
     this.#systemMemory = systemMemory;
     this.#events = events;
-    this.#tableMemory = new LookOnlyTableMemory(systemMemory);
-    const messages = new InterruptMessages(systemMemory);
-    const interrupts = MemoryRegion.mmio(systemMemory.topology, 'vtd-ir', INTERRUPT_RANGE_SIZE, messages);
+    this.#mappingEvents = new MappingEvents(() => this.name, events);
+    const remapping = new Remapping(properties, systemMemory);
+    this.#remapping = remapping;
+    this.#lookUp = new LookUp(remapping);
+    this.#translation = new Translation({
+      remapping,
+      hasHostDevice: ({ bus, devfn }) => this.#hostDevices.get(bus)?.has(devfn) ?? false,
+      onSwitched: (space) => this.#tellSwitch(space),
+    });
+    this.registers = new RegisterLevel({
+      properties,
+      systemMemory,
+      translation: this.#translation,
+      onRecorded: (fault) => this.#tellFault(fault),
+    });
+    this.#translator = new RequestTranslator(remapping, this.registers, (target) => this.#translation.evaluate(target));
+
+    const { topology, root } = systemMemory;
     const owner = { kind: 'dev', ...(id === null ? { path: qomPath } : { id }) } as const;
+    const interrupts = MemoryRegion.mmio(topology, 'vtd-ir', INTERRUPT_RANGE_SIZE, this.registers.interruptRange);
     this.#shared = sharedRegions(systemMemory, interrupts, owner);
+    const registers = MemoryRegion.mmio(topology, 'intel_iommu', BigInt(REGISTERS_SIZE), this.registers.mmio);
+    registers.owner = owner;
+    topology.transaction(() => root.addSubregion(REGISTERS_BASE, registers));
   }
 
   get name(): string {
@@ -82,18 +119,27 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
   }
 
   get mode(): IommuMode {
-    return 'off';
+    return this.#remapping.enabled ? this.#remapping.root.mode : 'off';
+  }
+
+  /** What SRTP latched last. */
+  get root(): RootTable {
+    return this.#remapping.root;
   }
 
   getAddressSpace(bus: PciBus, devfn: number): AddressSpace {
-    return this.#spaceOf(bus, devfn).addressSpace;
+    return this.#spaceOf(bus, devfn, null).space.addressSpace;
+  }
+
+  getPasidAddressSpace(bus: PciBus, devfn: number, pasid: number): AddressSpace {
+    return this.#spaceOf(bus, devfn, pasid).space.addressSpace;
   }
 
   /**
    * @throws CommandError when the device cannot be served: its mappings could not be followed without caching mode, or
    *   the host's IOMMU is narrower than this one
    */
-  attachHostDevice(_bus: PciBus, _devfn: number, device: HostIommuDevice): void {
+  attachHostDevice(bus: PciBus, devfn: number, device: HostIommuDevice): void {
     const { awBits, cachingMode, firstStage } = this.properties;
     if (!cachingMode) {
       throw new CommandError('Device assignment is not allowed without enabling caching-mode=on for Intel IOMMU.');
@@ -102,20 +148,34 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     if (!firstStage && awBits > addressBits) {
       throw new CommandError(`aw-bits ${awBits} > host aw-bits ${addressBits}`);
     }
+    const functions = this.#hostDevices.get(bus) ?? new Set<number>();
+    this.#hostDevices.set(bus, functions.add(devfn));
+    this.#translation.evaluate(this.#spaceOf(bus, devfn, null));
+  }
+
+  detachHostDevice(bus: PciBus, devfn: number): void {
+    this.#hostDevices.get(bus)?.delete(devfn);
+    this.#translation.evaluate(this.#spaceOf(bus, devfn, null));
   }
 
   setBypass(bus: PciBus, devfn: number, mode: BypassMode): void {
-    this.#show(this.#spaceOf(bus, devfn), mode !== 'translate');
+    const target = this.#spaceOf(bus, devfn, null);
+    const bypass = mode === 'auto' ? this.#translation.bypasses(target) : mode === 'bypass';
+    const switched = target.space.show(bypass);
+    target.space.forced = mode !== 'auto';
+    if (switched) this.#tellSwitch(target.space);
   }
 
   deviceSpaces(): readonly IntelDeviceSpace[] {
-    return [...this.#spaces.values()]
-      .flatMap((functions) => [...functions.values()])
-      .sort((a, b) => a.bus.number - b.bus.number || a.devfn - b.devfn);
+    return this.#remapping
+      .spaces()
+      .map(({ space }) => space)
+      .filter(({ pasid }) => pasid === null);
   }
 
   describe(): IommuInfo {
     const { awBits, cachingMode, deviceIotlb, dmaTranslation, firstStage, pasidBits, svm } = this.properties;
+    const { contexts, iotlb } = this.#remapping;
     return {
       id: this.name,
       kind: this.kind,
@@ -130,104 +190,136 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
         'caching-mode': cachingMode,
         'device-iotlb': deviceIotlb,
         'page-requests': svm,
-        registers: [
-          { name: 'CAP', value: capabilityRegister(this.properties) },
-          { name: 'ECAP', value: extendedCapabilityRegister(this.properties) },
-        ],
+        registers: this.registers
+          .registers()
+          .filter(({ name }) => name === 'CAP' || name === 'ECAP')
+          .map(({ name, value }) => ({ name, value })),
       },
       devices: this.deviceSpaces()
         .filter((space) => space.bus.deviceAt(space.devfn) !== null)
-        .map((space) => ({
-          device: space.deviceName,
-          bdf: formatBdf(space.bdf),
-          bypass: space.bypass,
-          ...(space.iommuObject.binding !== null && { binding: space.iommuObject.binding }),
-        })),
-      caches: [],
+        .map((space) => this.#describeDevice(space)),
+      caches: [
+        {
+          name: 'context',
+          entries: contexts.entries,
+          size: this.#remapping.spaces().length,
+          hits: contexts.hits,
+          misses: contexts.misses,
+        },
+        { name: 'iotlb', entries: iotlb.size, size: IOTLB_ENTRIES, hits: iotlb.hits, misses: iotlb.misses },
+      ],
     };
   }
 
-  /**
-   * A request without PASID is not translated as long as remapping is off. One with PASID has no such way: hardware
-   * with remapping off takes no request with PASID, and a process address must never pass as a physical one. With a
-   * PASID table bound to the device it goes through the first stage there; without, it is refused.
-   */
   translate(bus: PciBus, devfn: number, request: TranslationRequest): UnitTranslation {
-    const { address, access, pasid } = request;
-    if (pasid === undefined) return identity(address, access);
-    const table = this.#spaceOf(bus, devfn).iommuObject.binding;
-    return table === null ? fault(0, request) : this.#translateBound(table, request, pasid);
+    return this.#lookUp.translate(this.#spaceOf(bus, devfn, null), request);
+  }
+
+  mappings(bus: PciBus, devfn: number, query: MappingQuery): MappingPage {
+    return this.#lookUp.mappings(this.#spaceOf(bus, devfn, null), query);
+  }
+
+  iotlbEntries(): UnitIotlbEntry[] {
+    return this.#lookUp.iotlbEntries();
+  }
+
+  atsTranslate(bus: PciBus, devfn: number, request: AtsRequest): AtsEntry[] {
+    return this.#translator.translateForDevice(this.#spaceOf(bus, devfn, request.pasid ?? null), request);
   }
 
   reset(): void {
-    for (const space of this.deviceSpaces()) {
-      space.iommuObject.reset();
-      this.#show(space, true);
-    }
+    this.registers.reset();
   }
 
   save(): IntelIommuUnitState {
-    const spaces = this.deviceSpaces().map((space) => ({
+    const spaces = this.#remapping.spaces().map(({ space }) => ({
       bus: space.bus.busName,
       devfn: space.devfn,
+      pasid: space.pasid,
       state: space.save(),
     }));
-    return { spaces };
+    return { registers: this.registers.save(), spaces, translation: this.#translation.save() };
   }
 
   /** @throws Error when a saved device space has no counterpart: the devices must be made first */
   restore(state: IntelIommuUnitState): void {
-    const present = this.deviceSpaces();
-    for (const { bus, devfn, state: saved } of state.spaces) {
-      const space = present.find((candidate) => candidate.bus.busName === bus && candidate.devfn === devfn);
-      if (space === undefined) throw new Error(`${this.name} has no device space ${bus}/${hex(devfn)}`);
-      space.restore(saved);
-    }
+    this.registers.restore(state.registers);
+    const buses = new Map(this.deviceSpaces().map(({ bus }) => [bus.busName, bus]));
+    const spaces = state.spaces.map(({ bus, devfn, pasid, state: saved }) => {
+      const place = buses.get(bus);
+      const found =
+        place && (pasid === null ? this.#remapping.find(place, devfn, null) : this.#spaceOf(place, devfn, pasid));
+      if (found === undefined) throw new Error(`${this.name} has no device space ${bus}/${hex(devfn)}`);
+      return { space: found.space, saved };
+    });
+    // Tables and caches first: a notifier that registers when its region appears is told what is mapped.
+    this.#translation.restore(state.translation);
+    for (const { space, saved } of spaces) space.restore(saved);
+    this.#translation.restore(state.translation);
   }
 
-  #spaceOf(bus: PciBus, devfn: number): IntelDeviceSpace {
-    let functions = this.#spaces.get(bus);
-    if (functions === undefined) this.#spaces.set(bus, (functions = new Map<number, IntelDeviceSpace>()));
-    let space = functions.get(devfn);
-    if (space === undefined) {
-      space = new IntelDeviceSpace({
-        bus,
-        devfn,
-        unit: this.name,
-        systemMemory: this.#systemMemory,
-        shared: this.#shared,
-        events: this.#events,
-        operations: (made) => this.#regionOperations(made),
-      });
-      functions.set(devfn, space);
-    }
-    return space;
-  }
-
-  #show(space: IntelDeviceSpace, bypass: boolean): void {
-    if (!space.show(bypass)) return;
-    this.#events.emit('IOMMU_REGION_SWITCHED', { iommu: this.name, device: space.deviceName, bypass });
-  }
-
-  #regionOperations(space: IntelDeviceSpace): IommuRegionOperations {
+  #describeDevice(space: IntelDeviceSpace): IommuDeviceInfo {
+    const { enabled, look, root } = this.#remapping;
+    const { iommuObject, bypass } = space;
+    const domainId = enabled && look.resolve(root, space.sourceId, -1, null) ? look.domainId : undefined;
     return {
-      minPageSize: PAGE_MASK + 1n,
-      translate: (address) => this.#untranslated(address),
-      // Remapping is off: nothing is mapped that a shadow could hold.
-      replay: () => {},
-      notifyFlagChanged: (_old, now) => this.#checkNotifiers(space, now),
+      device: space.deviceName,
+      bdf: formatBdf(space.bdf),
+      bypass,
+      ...(domainId !== undefined && { 'domain-id': domainId }),
+      ...(iommuObject.binding !== null && { binding: iommuObject.binding }),
     };
   }
 
-  #untranslated(address: bigint): IommuEntry {
-    const iova = address & ~PAGE_MASK;
-    return {
+  #spaceOf(bus: PciBus, devfn: number, pasid: number | null): TranslatedSpace {
+    const present = this.#remapping.find(bus, devfn, pasid);
+    if (present !== undefined) return present;
+    const space = new IntelDeviceSpace({
+      bus,
+      devfn,
+      pasid,
+      unit: this.name,
+      systemMemory: this.#systemMemory,
+      shared: this.#shared,
+      events: this.#events,
+      operations: (owner) => this.#regionOperations(owner),
+      blockedInterrupts: (owner) => this.#blockedInterrupts(owner),
+    });
+    const { look } = this.#remapping;
+    const shadow = new Shadow({
+      region: space.region,
       target: this.#systemMemory,
-      iova,
-      translated: iova,
-      mask: PAGE_MASK,
-      permissions: Permission.readWrite,
+      memory: look.memory,
+      walker: look.second,
+      observe: (event, listeners) => this.#mappingEvents.add(space.deviceName, event, listeners),
+    });
+    const made = { space, context: new CachedContext(), shadow };
+    this.#remapping.add(made);
+    // A device that comes while remapping is on finds what the tables say.
+    space.follow(this.#translation.bypasses(made));
+    return made;
+  }
+
+  #regionOperations({ bus, devfn, pasid }: IntelDeviceSpace): IommuRegionOperations {
+    const target = (): TranslatedSpace => this.#spaceOf(bus, devfn, pasid);
+    return {
+      minPageSize: 4096n,
+      translate: (address, access, attributes) => this.#translator.translate(target(), address, access, attributes),
+      replay: (notifier) => this.#translation.replay(target(), notifier),
+      notifyFlagChanged: (_old, now) => this.#checkNotifiers(target().space, now),
     };
+  }
+
+  /** Nobody is behind the interrupt range for a request with PASID that passes through (VT-d, section 3.14). */
+  #blockedInterrupts(owner: IntelDeviceSpace): MmioOperations {
+    const block = (offset: number, write: boolean): never => {
+      const { pasid, sourceId } = owner;
+      const address = 0xfee0_0000n + BigInt(offset);
+      const tag = pasid === null ? {} : { pasid };
+      this.registers.record({ sourceId, address, code: 0x87, write, ...tag, faultProcessingDisabled: false });
+      throw new BusError('Requests with PASID that pass through are blocked in the interrupt range');
+    };
+    return { read: (offset) => block(offset, false), write: (offset) => block(offset, true) };
   }
 
   /** @throws CommandError for events that the unit, as it is configured, could never send */
@@ -248,64 +340,24 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     }
   }
 
-  #translateBound(table: PasidTable, request: TranslationRequest, pasid: number): UnitTranslation {
-    const { address, access } = request;
-    const pasids = this.#pasids;
-    const walker = this.#walker;
-    if (!pasids.read(this.#tableMemory, table, pasid)) return fault(pasids.code, request, pasids.entry);
-    if (pasids.type === TranslationType.passThrough) return identity(address, access);
-    const page = Number(address >> 12n);
-    if (!walker.walk(this.#tableMemory, pasids.firstStage, page, access)) {
-      return fault(walker.code, request, walker.steps === 0 ? undefined : walker.entry);
-    }
-    return {
-      result: 'translated',
-      address: (BigInt(walker.frame) << 12n) | (address & PAGE_MASK),
-      size: 1n << BigInt(walker.shift),
-      permissions: permissionNames(walker.permissions),
-      source: 'walk',
-    };
-  }
-}
-
-/** Nothing is translated. The right to execute is granted only to who asks for it, as ATS has it. */
-function identity(address: bigint, access: Access): UnitTranslation {
-  const execute = access === 'execute' ? Permission.execute : Permission.none;
-  return {
-    result: 'translated',
-    address,
-    size: PAGE_MASK + 1n,
-    permissions: permissionNames(Permission.readWrite | execute),
-    source: 'bypass',
-  };
-}
-
-function fault(number: number, request: TranslationRequest, entry?: number): UnitTranslation {
-  const { code = 0, reason = '', sentence } = translationFault(number, request.access, request.address, request.pasid);
-  const where = entry === undefined ? '' : `; the entry is at ${hex(entry)}`;
-  return { result: 'fault', code, reason, desc: `${sentence}${where}` };
-}
-
-/**
- * The interrupt range as devices see it. A message is a write of 4 bytes, and goes on to the system's own interrupt
- * range; what is read there is zeros.
- */
-class InterruptMessages implements MmioOperations {
-  readonly valid = { min: 4, max: 4 } as const;
-  readonly implementation = { min: 4, max: 4 } as const;
-  readonly #systemMemory: AddressSpace;
-
-  constructor(systemMemory: AddressSpace) {
-    this.#systemMemory = systemMemory;
+  #tellSwitch(space: IntelDeviceSpace): void {
+    if (space.pasid !== null) return;
+    const { bypass, deviceName: device } = space;
+    this.#events.emit('IOMMU_REGION_SWITCHED', { iommu: this.name, device, bypass });
   }
 
-  read(): bigint {
-    return 0n;
-  }
-
-  write(offset: number, _size: AccessSize, value: bigint, attributes: TransactionAttributes): void {
-    const bytes = new Uint8Array(4);
-    new DataView(bytes.buffer).setUint32(0, Number(value), true);
-    this.#systemMemory.write(INTERRUPT_RANGE_START + BigInt(offset), bytes, attributes);
+  #tellFault(fault: TranslationFaultReport): void {
+    const { sourceId, address, code, write, pasid } = fault;
+    const space = this.deviceSpaces().find((one) => one.sourceId === sourceId);
+    const place = { segment: 0, bus: sourceId >>> 8, device: (sourceId >>> 3) & 31, function: sourceId & 7 };
+    this.#events.emit('IOMMU_FAULT', {
+      iommu: this.name,
+      device: space?.deviceName ?? formatShortBdf(place),
+      ...(pasid !== undefined && { pasid }),
+      address: address & ~0xfffn,
+      access: write ? 'write' : 'read',
+      code,
+      reason: faultReason(code).reason as FaultEvent['reason'],
+    });
   }
 }

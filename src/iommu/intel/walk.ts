@@ -49,7 +49,7 @@ export class PasidEntryReader {
   domainId = 0;
   /** SRE: supervisor requests are allowed. */
   supervisor = false;
-  /** FPD of the directory entry or the entry: faults are not recorded. */
+  /** FPD of the directory entry or the entry, as far as they were read and present or not: faults are not recorded. */
   faultsDisabled = false;
   /** Where the first-stage walk begins. The object is used again: copy what is kept. */
   readonly firstStage: FirstStageTable = {
@@ -111,8 +111,8 @@ export class PasidEntryReader {
   #readScalable(memory: TableMemory, directory: number, pasid: number): boolean {
     if (!this.#fetch(memory, directory + 8 * (pasid >>> 6), 0)) return this.#end(0x50);
     const words = this.#words;
+    this.faultsDisabled = fieldOf(PASID_DIRECTORY_ENTRY, words, 'FPD') !== 0;
     if (fieldOf(PASID_DIRECTORY_ENTRY, words, 'P') === 0) return this.#end(0x51);
-    const directoryDisables = fieldOf(PASID_DIRECTORY_ENTRY, words, 'FPD') !== 0;
     const entry = fieldOf(PASID_DIRECTORY_ENTRY, words, 'SMPTBLPTR') + PASID_ENTRY.bytes * (pasid & 63);
     for (let word = 0; word < 3; word++) {
       if (!this.#fetch(memory, entry + 8 * word, 2 * word)) return this.#end(0x58);
@@ -120,7 +120,7 @@ export class PasidEntryReader {
     this.type = fieldOf(PASID_ENTRY, words, 'PGTT');
     this.domainId = fieldOf(PASID_ENTRY, words, 'DID');
     this.supervisor = fieldOf(PASID_ENTRY, words, 'SRE') !== 0;
-    this.faultsDisabled = directoryDisables || fieldOf(PASID_ENTRY, words, 'FPD') !== 0;
+    if (fieldOf(PASID_ENTRY, words, 'FPD') !== 0) this.faultsDisabled = true;
     this.secondStage = fieldOf(PASID_ENTRY, words, 'SSPTPTR');
     this.addressWidthCode = fieldOf(PASID_ENTRY, words, 'AW');
     const mode = fieldOf(PASID_ENTRY, words, 'FSPM');

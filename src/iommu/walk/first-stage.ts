@@ -178,6 +178,17 @@ export class FirstStageWalker {
     }
   }
 
+  /** The entry is a leaf of a table of that level. */
+  isLeaf(level: number, low: number): boolean {
+    return level === 1 || ((low & PAGE_SIZE_BIT) !== 0 && (level === 2 || (level === 3 && this.#oneGiB)));
+  }
+
+  /** Reserved bits are set in a present entry of a table of that level. */
+  isReserved(level: number, low: number, high: number): boolean {
+    const reserved = this.#reservedLow[2 * level + (this.isLeaf(level, low) ? 1 : 0)]!;
+    return (low & reserved) !== 0 || (high & this.#reservedHigh) !== 0;
+  }
+
   #fail(code: number, level: number): boolean {
     this.code = code;
     this.level = level;

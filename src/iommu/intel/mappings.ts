@@ -1,0 +1,123 @@
+import { Permission, permissionNames } from '../../memory/access.ts';
+import type { TableMemory } from '../../memory/table-memory.ts';
+import type { Mapping, MappingPage } from '../unit.ts';
+
+/** Page tables as a listing sees them, of either stage. */
+export interface ListedTables {
+  readonly memory: TableMemory;
+  /** Of the top table. */
+  readonly address: number;
+  readonly levels: number;
+  /** Input addresses from 2^bits on do not exist, or (`canonical`) are those that repeat bit bits - 1 above. */
+  readonly bits: number;
+  readonly canonical: boolean;
+  /** Null: the entry maps nothing. Rights are those of this entry alone, as {@link Permission} bits. */
+  decode(level: number, low: number, high: number): { leaf: boolean; rights: number; frame: number } | null;
+}
+
+const PAGE_SHIFT = 12n;
+const ALL_RIGHTS = Permission.readWrite | Permission.execute;
+
+/**
+ * What page tables map from `start` on, runs of neighbours as one. It stops behind `limit` runs, or when it has read
+ * `budget` entries; the page's `next` then says where to go on.
+ */
+export function listMappings(tables: ListedTables, start: bigint, limit: number, budget: number): MappingPage {
+  const listing = new Listing(tables, limit, budget);
+  const half = 2 ** (tables.bits - 1 - 12);
+  const first = firstPage(start, tables);
+  if (first < 2 * half) listing.table(tables.address, tables.levels, 0, first, ALL_RIGHTS);
+  return listing.page();
+}
+
+/** Input pages run from 0 to 2^bits in the order of the tables; canonical addresses above the hole come second. */
+function firstPage(start: bigint, { bits, canonical }: ListedTables): number {
+  const size = 1n << BigInt(bits);
+  if (start < (canonical ? size / 2n : size)) return Number(start >> PAGE_SHIFT);
+  if (!canonical) return Number(size >> PAGE_SHIFT);
+  const upper = (1n << 64n) - size / 2n;
+  return Number((start < upper ? size / 2n : start - (1n << 64n) + size) >> PAGE_SHIFT);
+}
+
+class Listing {
+  readonly #tables: ListedTables;
+  readonly #limit: number;
+  readonly #mappings: Mapping[] = [];
+  #budget: number;
+  #next: number | null = null;
+  /** The run that grows: pages and frames. */
+  #run: { page: number; frame: number; pages: number; rights: number; shift: number } | null = null;
+
+  constructor(tables: ListedTables, limit: number, budget: number) {
+    this.#tables = tables;
+    this.#limit = limit;
+    this.#budget = budget;
+  }
+
+  /** @returns false when the listing has ended inside */
+  table(address: number, level: number, base: number, first: number, above: number): boolean {
+    const { bits, memory } = this.#tables;
+    const pages = 2 ** (9 * (level - 1));
+    const end = 2 ** (bits - 12);
+    for (let index = Math.max(0, Math.floor((first - base) / pages)); index < 512; index++) {
+      const page = base + index * pages;
+      if (page >= end) return true;
+      if (this.#budget-- <= 0) return this.#stop(Math.max(page, first));
+      const entry = memory.read(address + 8 * index) ? this.#tables.decode(level, memory.low, memory.high) : null;
+      const rights = entry === null ? 0 : above & entry.rights;
+      if (entry === null || (rights & Permission.readWrite) === 0) continue;
+      if (!entry.leaf) {
+        if (!this.table(entry.frame * 0x1000, level - 1, page, first, rights)) return false;
+      } else if (!this.#add(page, entry.frame, pages, rights, 3 + 9 * level)) {
+        return this.#stop(page);
+      }
+    }
+    return true;
+  }
+
+  page(): MappingPage {
+    this.#finishRun();
+    return { mappings: this.#mappings, ...(this.#next !== null && { next: this.#iovaOf(this.#next) }) };
+  }
+
+  #add(page: number, frame: number, pages: number, rights: number, shift: number): boolean {
+    const run = this.#run;
+    if (run !== null) {
+      const touches = run.page + run.pages === page && run.frame + run.pages === frame;
+      const crossesHole = this.#tables.canonical && page === 2 ** (this.#tables.bits - 13);
+      if (touches && !crossesHole && run.rights === rights && run.shift === shift) {
+        run.pages += pages;
+        return true;
+      }
+      this.#finishRun();
+    }
+    if (this.#mappings.length >= this.#limit) return false;
+    this.#run = { page, frame, pages, rights, shift };
+    return true;
+  }
+
+  #finishRun(): void {
+    const run = this.#run;
+    this.#run = null;
+    if (run === null) return;
+    this.#mappings.push({
+      iova: this.#iovaOf(run.page),
+      address: BigInt(run.frame) << PAGE_SHIFT,
+      size: BigInt(run.pages) << PAGE_SHIFT,
+      permissions: permissionNames(run.rights),
+      'page-size': 1n << BigInt(run.shift),
+    });
+  }
+
+  #stop(page: number): false {
+    this.#next = page;
+    return false;
+  }
+
+  #iovaOf(page: number): bigint {
+    const { bits, canonical } = this.#tables;
+    const iova = BigInt(page) << PAGE_SHIFT;
+    const isUpper = canonical && page >= 2 ** (bits - 13);
+    return isUpper ? iova - (1n << BigInt(bits)) + (1n << 64n) : iova;
+  }
+}

@@ -1,0 +1,193 @@
+import { ADDRESS_LAST } from '../../core/address.ts';
+import { Permission } from '../../memory/access.ts';
+import type { AddressSpace } from '../../memory/address-space.ts';
+import type { IommuRegion, RegionEvent, RegionNotifier } from '../../memory/iommu-region.ts';
+import type { TableMemory } from '../../memory/table-memory.ts';
+import type { ListenerStatus } from '../../memory/iommu-object.ts';
+import type { Snapshottable } from '../../trace/snapshot.ts';
+import type { SecondStageTable, SecondStageWalker } from '../walk/second-stage.ts';
+import { type MappedPage, MappedRanges } from './mapped-ranges.ts';
+
+/** Told of every event that reached some notifier, with the answers. */
+export type ShadowObserver = (event: RegionEvent, listeners: ListenerStatus[]) => void;
+
+const TWO_TO_12 = 0x1000;
+const ALL_ONES = 0xffff_ffff;
+const PAGE_SIZE_BIT = 1 << 7;
+/** 4 KiB pages behind one entry of a table of that level. */
+const PAGES = [0, 1, 0x200, 0x4_0000, 0x800_0000] as const;
+
+/**
+ * Keeps the region notifiers of one address space in step with its second-stage tables: walks what an invalidation
+ * covers and tells the difference to what was told before, page by page in the sizes of the tables. What did not
+ * change is never taken away in between, and an unmap never cuts a page in two that was told as one.
+ */
+export class Shadow implements Snapshottable<MappedPage[]> {
+  readonly #region: IommuRegion;
+  readonly #target: AddressSpace;
+  readonly #memory: TableMemory;
+  readonly #walker: SecondStageWalker;
+  readonly #observe: ShadowObserver;
+  readonly #mapped = new MappedRanges();
+
+  constructor(options: {
+    region: IommuRegion;
+    /** Where mappings lead: the system memory. */
+    target: AddressSpace;
+    memory: TableMemory;
+    walker: SecondStageWalker;
+    observe: ShadowObserver;
+  }) {
+    this.#region = options.region;
+    this.#target = options.target;
+    this.#memory = options.memory;
+    this.#walker = options.walker;
+    this.#observe = options.observe;
+  }
+
+  /** What the notifiers were told is mapped. */
+  get mapped(): MappedRanges {
+    return this.#mapped;
+  }
+
+  /** Tells what differs from the tables in the pages `first` to `last` (inclusive; of 4 KiB). */
+  sync(table: SecondStageTable, limit: number, first: number, last: number): void {
+    // A page that was told as one goes or stays as one.
+    const low = this.#mapped.find(first)?.page ?? first;
+    const high = this.#mapped.find(last);
+    const end = high === null ? last : high.page + 2 ** (high.shift - 12) - 1;
+    if (low < limit) this.#walk(table.address, table.levels, 0, low, Math.min(end, limit - 1), 3, null);
+    this.#dropFrom(Math.max(limit, low), end);
+  }
+
+  /** Tells one notifier all that is mapped, from scratch; `table` null: nothing is. */
+  replay(notifier: RegionNotifier, table: SecondStageTable | null, limit: number): void {
+    this.#mapped.clear();
+    if (table !== null) this.#walk(table.address, table.levels, 0, 0, limit - 1, 3, notifier);
+  }
+
+  /** Tells every notifier that nothing in its range is mapped, in aligned pieces up to 2^addressWidth. */
+  unmapAll(addressWidth: number): void {
+    const limit = 1n << BigInt(addressWidth);
+    for (const notifier of this.#region.notifiers) {
+      const end = notifier.last < limit ? notifier.last + 1n : limit;
+      let start = notifier.start;
+      while (start < end) {
+        const size = alignedPiece(start, end - start);
+        this.#tell(this.#unmapEvent(start, size), notifier);
+        start += size;
+      }
+    }
+    this.#mapped.clear();
+  }
+
+  /** One unmap for the whole range of every notifier: for those that keep no maps. */
+  unmapRanges(): void {
+    for (const notifier of this.#region.notifiers) {
+      const status = this.#region.unmapRange(notifier, this.#target);
+      if (status === null) continue;
+      const last = notifier.last < ADDRESS_LAST ? notifier.last : ADDRESS_LAST;
+      this.#observe(this.#unmapEvent(notifier.start, last - notifier.start + 1n), [status]);
+    }
+  }
+
+  /** One unmap of a block, whatever was told before. */
+  unmapBlock(address: bigint, size: bigint, type: 'unmap' | 'deviotlb-unmap' = 'unmap'): void {
+    this.#tell({ ...this.#unmapEvent(address, size), type }, null);
+  }
+
+  save(): MappedPage[] {
+    return this.#mapped.save();
+  }
+
+  restore(state: MappedPage[]): void {
+    this.#mapped.restore(state);
+  }
+
+  /**
+   * One table: `base` is the first page behind it. An entry that cannot be read or has reserved bits changes nothing;
+   * one without rights unmaps all that lies behind it. A replay (`notifier`) tells what is mapped, and only that.
+   */
+  #walk(
+    address: number,
+    level: number,
+    base: number,
+    first: number,
+    last: number,
+    above: number,
+    notifier: RegionNotifier | null,
+  ): void {
+    const memory = this.#memory;
+    const walker = this.#walker;
+    const pages = PAGES[level as 1 | 2 | 3 | 4];
+    const from = Math.floor((Math.max(first, base) - base) / pages);
+    const to = Math.min(511, Math.floor((last - base) / pages));
+    for (let index = from; index <= to; index++) {
+      if (!memory.read(address + 8 * index)) continue;
+      const low = memory.low;
+      const high = memory.high;
+      if ((low === ALL_ONES && high === ALL_ONES) || walker.isReserved(level, low, high)) continue;
+      const page = base + index * pages;
+      const rights = above & low & 3;
+      if (rights === 0) {
+        if (notifier === null) this.#unmap(page, 3 + 9 * level);
+      } else if (level === 1 || (low & PAGE_SIZE_BIT) !== 0) {
+        this.#map(page, 3 + 9 * level, walker.frameOf(low, high), rights, notifier);
+      } else {
+        this.#walk(walker.frameOf(low, high) * TWO_TO_12, level - 1, page, first, last, rights, notifier);
+      }
+    }
+  }
+
+  #map(page: number, shift: number, frame: number, rights: number, notifier: RegionNotifier | null): void {
+    if (this.#mapped.has(page, shift, frame, rights)) return;
+    this.#unmap(page, shift);
+    this.#mapped.add(page, shift, frame, rights);
+    const entry = {
+      target: this.#target,
+      iova: BigInt(page) << 12n,
+      translated: BigInt(frame) << 12n,
+      mask: (1n << BigInt(shift)) - 1n,
+      permissions: rights,
+    };
+    this.#tell({ type: 'map', entry }, notifier);
+  }
+
+  #unmap(page: number, shift: number): void {
+    const whole = this.#mapped.find(page);
+    const wider = whole !== null && whole.shift > shift ? whole : { page, shift };
+    if (!this.#mapped.remove(wider.page, wider.shift)) return;
+    this.#tell(this.#unmapEvent(BigInt(wider.page) << 12n, 1n << BigInt(wider.shift)), null);
+  }
+
+  /** What was told beyond the reach of the tables, which may have become narrower. */
+  #dropFrom(first: number, last: number): void {
+    if (first > last || this.#mapped.size === 0) return;
+    for (const { page, shift } of [...this.#mapped.overlapping(first, last)]) this.#unmap(page, shift);
+  }
+
+  #unmapEvent(address: bigint, size: bigint): RegionEvent {
+    const entry = {
+      target: this.#target,
+      iova: address,
+      translated: 0n,
+      mask: size - 1n,
+      permissions: Permission.none,
+    };
+    return { type: 'unmap', entry };
+  }
+
+  #tell(event: RegionEvent, notifier: RegionNotifier | null): void {
+    const statuses = notifier === null ? this.#region.notify(event) : [notifier.deliver(event)];
+    const listeners = statuses.filter((status) => status !== null);
+    if (listeners.length > 0) this.#observe(event, listeners);
+  }
+}
+
+/** The largest power of two that `start` is aligned to and that fits into `length`. */
+function alignedPiece(start: bigint, length: bigint): bigint {
+  const largest = 1n << BigInt(length.toString(2).length - 1);
+  if (start === 0n) return largest;
+  const alignment = start & -start;
+  return alignment < largest ? alignment : largest;
+}
