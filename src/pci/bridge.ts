@@ -62,6 +62,9 @@ export abstract class PciBridge extends PciDevice {
     return !held && this.secondary <= number && number <= this.subordinate;
   }
 
+  /** A function has come to the bus behind the bridge. */
+  deviceAttached(_device: PciDevice): void {}
+
   override restore(state: PciDeviceState): void {
     super.restore(state);
     this.windows.update();

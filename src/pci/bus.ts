@@ -133,6 +133,7 @@ export class PciBus extends Bus implements Snapshottable<{ automaticNames: numbe
   attach(device: PciDevice, devfn: number): void {
     if (this.#functions.has(devfn)) throw new Error(`${this.busName} ${devfn} is taken`);
     this.#functions.set(devfn, device);
+    this.port?.deviceAttached(device);
   }
 
   detach(device: PciDevice): void {

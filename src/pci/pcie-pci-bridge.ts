@@ -13,7 +13,7 @@ const MSI: PciCapability = { kind: 'msi', at: 0x8c, vectors: 1, wide: true, mask
 
 /** Power management, PCI Express, the standard hot-plug controller, advanced error reporting: as QEMU's bridge has them. */
 const CAPABILITIES: readonly PciCapability[] = [
-  { kind: 'plain', at: 0x84, id: 0x01, bytes: '0300 0000 0000', writable: '0000 0300' },
+  { kind: 'plain', at: 0x84, id: 0x01, bytes: '0300 0000 0000' },
   { kind: 'express', at: 0x48, port: 'pci-bridge' },
   { kind: 'plain', at: 0x40, id: 0x0c, bytes: '0000 00000000', writable: 'ff00' },
   {

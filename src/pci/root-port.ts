@@ -3,7 +3,8 @@ import { bool, enumeration, flag, size, uint8, uint16, uint32 } from '../qom/kin
 import { deviceProperty } from '../qom/property.ts';
 import { PciBridge } from './bridge.ts';
 import type { PciCapability } from './capabilities.ts';
-import type { PciIdentity } from './device.ts';
+import { reaches } from './config-space.ts';
+import type { PciDevice, PciIdentity } from './device.ts';
 import { Register } from './registers.ts';
 import { devices } from './topology.ts';
 
@@ -28,6 +29,13 @@ export const rootPortProperties = {
   speed: deviceProperty('x-speed', enumeration('PCIELinkSpeed', ['2_5', '5', '8', '16']), '16'),
   reservePrefetchable32: deviceProperty('pref32-reserve', size, UNSET_64),
 } as const;
+
+/** The capability of PCI Express, and what in it depends on whether the slot is empty. */
+const EXPRESS = 0x54;
+const LINK_STATUS = EXPRESS + 0x12;
+const LINK = { empty: 0x0204, occupied: 0x0011 } as const;
+const SLOT_CONTROL = EXPRESS + 0x18;
+const SLOT = { empty: 0x07c0, occupied: 0x01c0 } as const;
 
 /** Advanced error reporting (PCI Express Base 4.0, section 7.8.4), with everything at its default. */
 const ADVANCED_ERRORS: PciCapability = {
@@ -60,7 +68,7 @@ export class PciRootPort extends PciBridge {
     bridgeControl: 0x005f,
     bars: [{ index: 0, kind: 'memory', size: 4096, name: 'pcie-root-port-msix' }],
     capabilities: [
-      { kind: 'express', at: 0x54, port: 'root-port' },
+      { kind: 'express', at: EXPRESS, port: 'root-port' },
       { kind: 'msix', at: 0x48, vectors: 1, bar: 0, table: 0, pending: 0x800 },
       { kind: 'plain', at: 0x40, id: 0x0d, bytes: '0000 361b 0000' },
       ADVANCED_ERRORS,
@@ -69,10 +77,32 @@ export class PciRootPort extends PciBridge {
   };
   protected readonly secondaryType = 'PCIE';
 
+  /** The link is that of what sits in the slot. */
+  override readConfig(offset: number, size: number): number {
+    if (reaches(offset, size, LINK_STATUS, 2)) this.registers.config.set(LINK_STATUS, 2, LINK[this.#slot]);
+    return super.readConfig(offset, size);
+  }
+
+  /** What is there from the start finds its slot powered; for what is plugged in later software does that. */
+  override deviceAttached(device: PciDevice): void {
+    super.deviceAttached(device);
+    if (!device.hotplugged) this.registers.config.set(SLOT_CONTROL, 2, SLOT.occupied);
+  }
+
   protected override onRealize(): void {
     this.#checkChassisSlot();
     super.onRealize();
     this.secondaryBus.hotpluggable = this.value(rootPortProperties.hotplug);
+    this.registers.config.set(SLOT_CONTROL, 2, SLOT.empty);
+  }
+
+  protected override onReset(): void {
+    super.onReset();
+    this.registers.config.set(SLOT_CONTROL, 2, SLOT[this.#slot]);
+  }
+
+  get #slot(): keyof typeof SLOT {
+    return this.secondaryBus.functions().length === 0 ? 'empty' : 'occupied';
   }
 
   /** A port starts with its windows closed: each base lies above its limit. */
