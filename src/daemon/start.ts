@@ -71,8 +71,8 @@ export async function runDaemon(options: Options, version: string): Promise<numb
   endOnSignals(machine);
   let qtest: QtestService | null = null;
   try {
-    const opened = await openMonitors(server, options, machine, version);
     qtest = await openQtest(machine, options, virtualTime);
+    const opened = await openMonitors(server, options, machine, version);
     await clientsOf(qtest === null ? opened : [...opened, qtest]);
     if (options.pidFile !== null) writePidFile(options.pidFile);
   } catch (error) {
