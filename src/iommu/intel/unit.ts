@@ -41,7 +41,10 @@ import { REGISTERS_BASE, REGISTERS_SIZE } from './registers.ts';
 import { IOTLB_ENTRIES, Remapping, type TranslatedSpace } from './remapping.ts';
 import { RequestTranslator } from './request-translator.ts';
 import { Shadow } from './shadow.ts';
+import { type IntelTableEntry, tableEntries } from './table-listing.ts';
 import { Translation, type TranslationState } from './translation.ts';
+
+export type { IntelTableEntry } from './table-listing.ts';
 
 type FaultEvent = ModelEventData<'IOMMU_FAULT'>;
 
@@ -127,6 +130,16 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     return this.#remapping.root;
   }
 
+  /** Where the registers lie in the system memory. */
+  get registersBase(): bigint {
+    return REGISTERS_BASE;
+  }
+
+  /** The present entries behind the root table, as they stand in memory. */
+  tables(): Generator<IntelTableEntry> {
+    return tableEntries(this.#remapping.look.memory, this.#remapping.root);
+  }
+
   getAddressSpace(bus: PciBus, devfn: number): AddressSpace {
     return this.#spaceOf(bus, devfn, null).space.addressSpace;
   }
@@ -202,7 +215,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
         {
           name: 'context',
           entries: contexts.entries,
-          size: this.#remapping.spaces().length,
+          size: this.#remapping.spaces().filter(({ space }) => space.bus.deviceAt(space.devfn) !== null).length,
           hits: contexts.hits,
           misses: contexts.misses,
         },

@@ -120,7 +120,7 @@ describe('switching between bypass and translation', () => {
     });
     expect(() => unit.setBypass(bus, device.devfn, 'translate')).toThrow('cannot shadow');
     expect(space.bypass).toBe(true);
-    expect(visible).toEqual(new Set(['pc.ram', 'vtd-ir']));
+    expect(visible).toEqual(new Set(['pc.ram', 'vtd-ir', 'intel_iommu']));
     expect(seen).toEqual([]);
   });
 
@@ -229,7 +229,10 @@ describe('the unit', () => {
         },
         { device: 'second', bdf: '0000:00:05.0', bypass: true },
       ],
-      caches: [],
+      caches: [
+        { name: 'context', entries: 0, size: 2, hits: 0, misses: 0 },
+        { name: 'iotlb', entries: 0, size: 1024, hits: 0, misses: 0 },
+      ],
     });
   });
 
