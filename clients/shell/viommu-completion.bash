@@ -48,6 +48,7 @@ _viommu_commands='
   query-iommu-notifiers
   iommu-translate
   query-iotlb
+  query-iommu-mappings
   guest-iommu-enable
   guest-dma-map
   guest-dma-unmap
@@ -89,6 +90,7 @@ _viommu_ask() {
     iommu-set-bypass) form='{"device": , "mode": }' ;;
     iommu-translate) form='{"device": , "address": }' ;;
     query-iotlb) form='{"side": }' ;;
+    query-iommu-mappings) form='{"device": }' ;;
     guest-iommu-enable) form='{"mode": }' ;;
     guest-dma-map) form='{"device": , "iova": , "address": , "size": }' ;;
     guest-dma-unmap) form='{"device": , "iova": , "size": }' ;;

@@ -1,5 +1,6 @@
 import { AddressSpaceDmaPath, type DmaPath, type DmaRequest, type DmaResult } from '../memory/dma.ts';
 import { PciDevice } from '../pci/device.ts';
+import { DmaAgent } from './dma-agent.ts';
 import { VfioPciDevice } from './vfio-pci.ts';
 
 /**
@@ -33,6 +34,6 @@ class BusMasterPath implements DmaPath {
 }
 
 function pathBehind(device: PciDevice): DmaPath {
-  if (device instanceof VfioPciDevice) return device.dmaPath;
+  if (device instanceof VfioPciDevice || device instanceof DmaAgent) return device.dmaPath;
   return new AddressSpaceDmaPath(device.addressSpace, { attributes: { requester: device.requesterId() } });
 }

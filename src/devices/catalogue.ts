@@ -1,6 +1,7 @@
 import { registerPciTypes } from '../pci/types.ts';
 import type { TypeDefinition, TypeRegistry } from '../qom/type-registry.ts';
 import type { DeviceContext } from './context.ts';
+import { DmaAgent, dmaAgentProperties } from './dma-agent.ts';
 import { EduDevice, eduProperties } from './edu.ts';
 import { HostFunctionObject, HostIommuObject, hostFunctionProperties, hostIommuProperties } from './host-objects.ts';
 import { IntelIommuDevice, intelIommuProperties } from './intel-iommu.ts';
@@ -37,6 +38,14 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
       interfaces: ['conventional-pci-device'],
       properties: Object.values(eduProperties),
       create: (type) => new EduDevice(type, context),
+    },
+    {
+      name: 'dma-agent',
+      parent: 'pci-device',
+      interfaces: EITHER_PCI,
+      description: 'DMA on command, with PASID and ATS',
+      properties: Object.values(dmaAgentProperties),
+      create: (type) => new DmaAgent(type, context),
     },
     {
       name: 'pci-testdev',

@@ -100,7 +100,7 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
-    ListenerKind: { kind: 'enum', values: ['vfio', 'vhost'] },
+    ListenerKind: { kind: 'enum', values: ['vfio', 'vhost', 'device'] },
     ListenerResult: { kind: 'enum', values: ['ok', 'error'] },
     QMPCapability: { kind: 'enum', values: ['oob'] },
     VersionTriple: {
@@ -959,6 +959,29 @@ export const schema: SchemaShape = {
         'first-stage-write-not-permitted',
       ],
     },
+    TranslationStage: { kind: 'enum', values: ['first', 'second'] },
+    EntryField: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'string' }, optional: false },
+        { name: 'value', type: { kind: 'integer', format: 'uint64' }, optional: false },
+      ],
+      open: false,
+    },
+    TranslationStep: {
+      kind: 'object',
+      members: [
+        { name: 'stage', type: { kind: 'named', name: 'TranslationStage' }, optional: false },
+        { name: 'structure', type: { kind: 'string' }, optional: false },
+        { name: 'level', type: { kind: 'integer', minimum: 1, maximum: 6 }, optional: true },
+        { name: 'index', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'raw', type: { kind: 'array', items: { kind: 'integer', format: 'uint64' } }, optional: false },
+        { name: 'fields', type: { kind: 'array', items: { kind: 'named', name: 'EntryField' } }, optional: false },
+        { name: 'spec', type: { kind: 'string' }, optional: false },
+      ],
+      open: false,
+    },
     TranslationResult: {
       kind: 'union',
       tag: 'result',
@@ -976,6 +999,11 @@ export const schema: SchemaShape = {
               optional: false,
             },
             { name: 'source', type: { kind: 'named', name: 'TranslationSource' }, optional: false },
+            {
+              name: 'steps',
+              type: { kind: 'array', items: { kind: 'named', name: 'TranslationStep' } },
+              optional: true,
+            },
           ],
         },
         {
@@ -984,6 +1012,11 @@ export const schema: SchemaShape = {
             { name: 'code', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
             { name: 'reason', type: { kind: 'named', name: 'FaultReason' }, optional: false },
             { name: 'desc', type: { kind: 'string' }, optional: false },
+            {
+              name: 'steps',
+              type: { kind: 'array', items: { kind: 'named', name: 'TranslationStep' } },
+              optional: true,
+            },
           ],
         },
       ],
@@ -1016,6 +1049,7 @@ export const schema: SchemaShape = {
         { name: 'access', type: { kind: 'named', name: 'Access' }, optional: true },
         { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
         { name: 'via', type: { kind: 'named', name: 'TranslateVia' }, optional: true },
+        { name: 'explain', type: { kind: 'boolean' }, optional: true },
       ],
       open: false,
     },
@@ -1049,6 +1083,35 @@ export const schema: SchemaShape = {
         { name: 'reason', type: { kind: 'named', name: 'FaultReason' }, optional: false },
         { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
         { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+      ],
+      open: false,
+    },
+    IommuMapping: {
+      kind: 'object',
+      members: [
+        { name: 'iova', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'size', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'permissions', type: { kind: 'array', items: { kind: 'named', name: 'Permission' } }, optional: false },
+        { name: 'page-size', type: { kind: 'integer', format: 'uint64' }, optional: false },
+      ],
+      open: false,
+    },
+    QueryIommuMappingsArguments: {
+      kind: 'object',
+      members: [
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
+        { name: 'start', type: { kind: 'named', name: 'Address' }, optional: true },
+        { name: 'limit', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+      ],
+      open: false,
+    },
+    QueryIommuMappingsReturn: {
+      kind: 'object',
+      members: [
+        { name: 'mappings', type: { kind: 'array', items: { kind: 'named', name: 'IommuMapping' } }, optional: false },
+        { name: 'next', type: { kind: 'integer', format: 'uint64' }, optional: true },
       ],
       open: false,
     },
@@ -1557,6 +1620,13 @@ export const schema: SchemaShape = {
     'query-iotlb': {
       arguments: 'QueryIotlbArguments',
       returns: { kind: 'named', name: 'QueryIotlbReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'query-iommu-mappings': {
+      arguments: 'QueryIommuMappingsArguments',
+      returns: { kind: 'named', name: 'QueryIommuMappingsReturn' },
       allowOob: false,
       features: [],
       unchecked: false,

@@ -60,7 +60,7 @@ export interface ListenerStatus {
 }
 
 /** What stands behind a listener. */
-export type ListenerKind = 'vfio' | 'vhost';
+export type ListenerKind = 'vfio' | 'vhost' | 'device';
 
 /** How a listener took a notification. */
 export type ListenerResult = 'ok' | 'error';
@@ -1070,6 +1070,37 @@ export type FaultReason =
   | 'execute-not-permitted'
   | 'first-stage-write-not-permitted';
 
+/** Which of the two stages. */
+export type TranslationStage = 'first' | 'second';
+
+/** One field of an entry. */
+export interface EntryField {
+  /** Its name in the specification. */
+  name: string;
+  /** Its value; of a pointer the address. */
+  value: bigint;
+}
+
+/** One entry that a translation read. */
+export interface TranslationStep {
+  /** The stage that the entry belongs to, or leads to. */
+  stage: TranslationStage;
+  /** What it is: `root-entry`, `context-entry`, `pasid-directory-entry`, `pasid-table-entry` or `page-table-entry`. */
+  structure: string;
+  /** Level of a page-table entry: 1 is the lowest. */
+  level?: number | undefined;
+  /** Its index in its table. */
+  index: number;
+  /** Guest-physical address of the entry. */
+  address: bigint;
+  /** Its 64-bit words as they are in memory, low first. */
+  raw: readonly bigint[];
+  /** The same decoded. */
+  fields: readonly EntryField[];
+  /** Where the specification describes it. */
+  spec: string;
+}
+
 /** The request is permitted. */
 export interface TranslationResultTranslated {
   /** Selects this variant. */
@@ -1084,6 +1115,8 @@ export interface TranslationResultTranslated {
   permissions: readonly Permission[];
   /** Where it came from. */
   source: TranslationSource;
+  /** With `explain`: the entries that were read, in that order; none where a cache answered. */
+  steps?: readonly TranslationStep[] | undefined;
 }
 
 /** The request is refused. */
@@ -1096,6 +1129,8 @@ export interface TranslationResultFault {
   reason: FaultReason;
   /** The same as a sentence, with the entry concerned. */
   desc: string;
+  /** With `explain`: the entries that were read, in that order; none where a cache answered. */
+  steps?: readonly TranslationStep[] | undefined;
 }
 
 /** What a translation gave. */
@@ -1148,6 +1183,8 @@ export interface IommuTranslateArguments {
   pasid?: number | undefined;
   /** Whose translation; default `viommu`. */
   via?: TranslateVia | undefined;
+  /** With the entries that were read; default false. Only with `via` `viommu`. */
+  explain?: boolean | undefined;
 }
 
 /** Arguments of query-iotlb. */
@@ -1190,6 +1227,40 @@ export interface IommuFaultEvent {
   sequence: number;
   /** Number of the operation that caused it; 0 while the machine is built. */
   operation: number;
+}
+
+/** Addresses that the guest's tables map in a row. */
+export interface IommuMapping {
+  /** First address, as the device asks for it. */
+  iova: bigint;
+  /** What it becomes: guest-physical. */
+  address: bigint;
+  /** How many bytes. */
+  size: bigint;
+  /** What is permitted. */
+  permissions: readonly Permission[];
+  /** Size in bytes of the pages that map it. */
+  'page-size': bigint;
+}
+
+/** Arguments of query-iommu-mappings. */
+export interface QueryIommuMappingsArguments {
+  /** The device. */
+  device: string;
+  /** The PASID of the requests; absent for those without PASID. */
+  pasid?: number | undefined;
+  /** Only addresses from here on; a reply's `next` continues it. */
+  start?: Address | undefined;
+  /** The most elements in one reply; default 1000. */
+  limit?: number | undefined;
+}
+
+/** What query-iommu-mappings returns. */
+export interface QueryIommuMappingsReturn {
+  /** The mappings, by iova. */
+  mappings: readonly IommuMapping[];
+  /** The `start` of the next part; absent at the end. */
+  next?: bigint | undefined;
 }
 
 /** Data of IOMMU_MAPPED. */
@@ -1661,6 +1732,8 @@ export interface CommandMap {
   'iommu-translate': { arguments: IommuTranslateArguments; returns: TranslationResult };
   /** List the entries of the vIOMMUs' or the host's IOTLB. */
   'query-iotlb': { arguments: QueryIotlbArguments; returns: QueryIotlbReturn };
+  /** List what the guest's tables map for a device. */
+  'query-iommu-mappings': { arguments: QueryIommuMappingsArguments; returns: QueryIommuMappingsReturn };
   /** Have the guest set up a vIOMMU and turn its translation on. */
   'guest-iommu-enable': { arguments: GuestIommuEnableArguments; returns: GuestIommuEnableReturn };
   /** Have the guest map addresses for a device's DMA. */

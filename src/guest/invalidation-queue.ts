@@ -115,6 +115,8 @@ export class InvalidationQueue implements Snapshottable<InvalidationQueueState> 
   submit(...wanted: readonly Descriptor[]): void {
     if (wanted.length === 0) return;
     const processor = this.#processor;
+    // Asked each time: whoever else has put descriptors into the queue is not overwritten.
+    this.#tail = Number(processor.load64(this.#registers + REGISTER.queueTail) / this.#entrySize);
     processor.store32(this.#status, 0);
     for (const descriptor of wanted) this.#put(descriptor);
     this.#put([TYPE.wait | STATUS_WRITE | (BigInt(DONE) << 32n), this.#status]);

@@ -12,6 +12,8 @@ export interface PasidTable {
   /** In bytes: of the directory, or of the flat table. */
   readonly size: bigint;
   readonly format: PasidTableFormat;
+  /** Tags what the table translates, in formats whose entries hold no domain-id: the one of the context entry. */
+  readonly domainId?: number;
 }
 
 /** Which first-stage translations are to be dropped. `address` and `size` (in bytes) come with granularity `page`. */
@@ -37,7 +39,7 @@ export interface ObjectListener {
   readonly name: string;
   /** The device's id, or its QOM path where it has none. */
   readonly device: string;
-  readonly kind: 'vfio' | 'vhost';
+  readonly kind: 'vfio' | 'vhost' | 'device';
   /** A throw refuses the table. */
   bind?(table: PasidTable): void;
   unbind?(): void;
@@ -51,7 +53,7 @@ export interface ObjectListener {
 export interface ListenerStatus {
   listener: string;
   device: string;
-  kind: 'vfio' | 'vhost';
+  kind: 'vfio' | 'vhost' | 'device';
   status: 'ok' | 'error';
   desc?: string;
 }

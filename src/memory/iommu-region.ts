@@ -47,7 +47,7 @@ export interface RegionNotifierOptions {
   readonly name: string;
   /** The device that it serves, by id or QOM path. */
   readonly device: string;
-  readonly kind: 'vfio' | 'vhost';
+  readonly kind: 'vfio' | 'vhost' | 'device';
   readonly events: Iterable<RegionEventType>;
   /** First and inclusive last address inside the region. */
   readonly start: bigint;
@@ -60,7 +60,7 @@ export interface RegionNotifierOptions {
 export class RegionNotifier implements Snapshottable<{ delivered: number; failed: number }> {
   readonly name: string;
   readonly device: string;
-  readonly kind: 'vfio' | 'vhost';
+  readonly kind: 'vfio' | 'vhost' | 'device';
   readonly events: ReadonlySet<RegionEventType>;
   readonly start: bigint;
   readonly last: bigint;

@@ -6,6 +6,7 @@ import { guestHandlers } from './guest.ts';
 import { hostHandlers } from './host.ts';
 import type { Identity } from './identity.ts';
 import { iommuHandlers } from './iommu.ts';
+import { mappingHandlers } from './mappings.ts';
 import { memoryHandlers } from './memory.ts';
 import { migrationHandlers } from './migration.ts';
 import { objectModelHandlers } from './object-model.ts';
@@ -29,6 +30,7 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...dmaHandlers(machine),
     ...iommuHandlers(machine),
     ...translationHandlers(machine),
+    ...mappingHandlers(machine),
     ...guestHandlers(machine),
     ...hostHandlers(machine),
     ...migrationHandlers(),

@@ -1,6 +1,8 @@
 import { CommandError } from '../core/errors.ts';
+import { DmaAgent } from '../devices/dma-agent.ts';
 import { VfioPciDevice } from '../devices/vfio-pci.ts';
 import type { IotlbEntry, QueryIotlbArguments, QueryIotlbReturn, TranslationResult } from '../generated/types.ts';
+import type { IommuInfo, IommuUnit } from '../iommu/unit.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { HandlersOf } from './handlers-of.ts';
 
@@ -29,20 +31,36 @@ function typed(outcome: Omit<TranslationResult, 'reason'>): TranslationResult {
   return outcome as TranslationResult;
 }
 
+/** A unit with its own caches and, behind those, the caches of the devices that it serves. */
+function describe(machine: Machine, unit: IommuUnit): IommuInfo {
+  const info = unit.describe();
+  const caches = machine
+    .devices()
+    .filter((device) => device instanceof DmaAgent && device.caches && machine.unitOf(device) === unit)
+    .map((device) => {
+      const { entries, size, hits, misses } = (device as DmaAgent).cache;
+      return { name: `device:${device.label}`, entries, size, hits, misses };
+    });
+  return { ...info, caches: [...info.caches, ...caches] };
+}
+
 /** What an address becomes, and what the caches hold. */
 export function translationHandlers(machine: Machine): HandlersOf<'iommu-translate' | 'query-iommus' | 'query-iotlb'> {
   return {
-    'query-iommus': () => ({ iommus: machine.units.map((unit) => unit.describe()) }),
+    'query-iommus': () => ({ iommus: machine.units.map((unit) => describe(machine, unit)) }),
     'query-iotlb': (args) => {
       const device = args.device === undefined ? undefined : machine.findDevice(args.device);
-      // The vIOMMUs cache nothing while their translation is off, and it cannot be switched on without registers.
-      const entries = args.side === 'host' ? machine.host.iotlbEntries(device?.label) : [];
-      return page(entries, args);
+      if (args.side === 'host') return page(machine.host.iotlbEntries(device?.label), args);
+      const entries = machine.units.flatMap((unit) => unit.iotlbEntries());
+      return page(device === undefined ? entries : entries.filter((entry) => entry.device === device.label), args);
     },
     'iommu-translate': (args) => {
       const device = machine.findDevice(args.device);
-      const { address, access = 'read', pasid } = args;
+      const { address, access = 'read', explain = false, pasid } = args;
       if (args.via === 'host') {
+        if (explain) {
+          throw new CommandError("Parameter 'explain' is about the vIOMMU's tables; leave it out, or use via viommu");
+        }
         if (!(device instanceof VfioPciDevice)) {
           throw new CommandError(
             `Device '${device.label}' is emulated: no host IOMMU translates its DMA; use via viommu`,
@@ -52,7 +70,7 @@ export function translationHandlers(machine: Machine): HandlersOf<'iommu-transla
       }
       const unit = machine.unitOf(device);
       if (unit === null) throw new CommandError(`Device '${device.label}' is behind no vIOMMU; nothing is translated`);
-      const request = { address, access, ...(pasid === undefined ? {} : { pasid }) };
+      const request = { address, access, explain, ...(pasid === undefined ? {} : { pasid }) };
       return typed(unit.translate(device.bus, device.devfn, request));
     },
   };

@@ -6,7 +6,7 @@ const DEVICE = 0x18;
 const POINTER = 0x000f_ffff_ffff_f000n;
 
 describe('enabling', () => {
-  it.each<['legacy' | 'scalable' | 'ecs', object, bigint]>([
+  it.each<['legacy' | 'scalable' | 'ecs', Record<string, boolean>, bigint]>([
     ['legacy', {}, 0n],
     ['scalable', { 'scalable-mode': true }, 0x400n],
     ['ecs', { ecs: true }, 0x800n],

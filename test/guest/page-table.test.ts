@@ -22,7 +22,7 @@ const step = fc.oneof(
 );
 
 describe('page tables of the driver', () => {
-  it.each<['legacy' | 'scalable', object, number]>([
+  it.each<['legacy' | 'scalable', Record<string, boolean | number>, number]>([
     ['legacy', {}, 4],
     ['legacy', { 'aw-bits': 39 }, 3],
     ['scalable', { 'scalable-mode': true, fsts: true }, 4],

@@ -224,7 +224,7 @@ describe('extended contexts', () => {
 });
 
 describe('a saved driver', () => {
-  it.each<['scalable' | 'ecs', object]>([
+  it.each<['scalable' | 'ecs', Record<string, boolean | number>]>([
     ['scalable', SCALABLE],
     ['ecs', { ecs: true, 'caching-mode': true }],
   ])('goes on where it was, %s', (mode, properties) => {

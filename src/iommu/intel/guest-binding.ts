@@ -114,7 +114,9 @@ export class GuestBindings implements Snapshottable<GuestBindingsState> {
     if (!look.contexts.read(look.memory, root, space.sourceId)) return null;
     const found = pasidTableOf(look.contexts);
     if (found === null) return null;
-    return { address: BigInt(found.address) as Gpa, size: BigInt(found.size), format: found.format };
+    const { address, size, format } = found;
+    const tag = format === 'vtd-ecs' ? { domainId: domainIdOf(look.contexts) } : {};
+    return { address: BigInt(address) as Gpa, size: BigInt(size), format, ...tag };
   }
 
   /**
@@ -196,5 +198,5 @@ export class GuestBindings implements Snapshottable<GuestBindingsState> {
 }
 
 function sameTable(a: PasidTable, b: PasidTable): boolean {
-  return a.address === b.address && a.size === b.size && a.format === b.format;
+  return a.address === b.address && a.size === b.size && a.format === b.format && a.domainId === b.domainId;
 }

@@ -81,9 +81,12 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     this.#mapped.clear();
   }
 
-  /** One unmap for the whole range of every notifier: for those that keep no maps. */
+  /**
+   * One unmap for the whole range of every notifier that wants unmaps: for those that keep no maps. A device's own cache
+   * hears of device-IOTLB invalidations alone.
+   */
   unmapRanges(): void {
-    for (const notifier of this.#region.notifiers) {
+    for (const notifier of this.#region.notifiers.filter(({ events }) => events.has('unmap'))) {
       const status = this.#region.unmapRange(notifier, this.#target);
       if (status === null) continue;
       const last = notifier.last < ADDRESS_LAST ? notifier.last : ADDRESS_LAST;

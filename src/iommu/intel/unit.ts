@@ -11,6 +11,7 @@ import type { ModelEventData, ModelEvents } from '../../trace/model-events.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import { faultReason } from '../faults.ts';
 import { MappingEvents } from '../mapping-events.ts';
+import type { Binding } from '../object.ts';
 import type {
   AtsEntry,
   AtsRequest,
@@ -35,6 +36,7 @@ import {
 } from './device-address-space.ts';
 import type { RootTable, TranslationFaultReport } from './invalidation.ts';
 import { LookUp } from './look-up.ts';
+import type { PageRequest } from './page-request-queue.ts';
 import type { IntelProperties } from './properties.ts';
 import { RegisterLevel, type RegisterLevelState } from './register-level.ts';
 import { REGISTERS_BASE, REGISTERS_SIZE } from './registers.ts';
@@ -240,6 +242,22 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     return this.#translator.translateForDevice(this.#spaceOf(bus, devfn, request.pasid ?? null), request);
   }
 
+  /**
+   * A device's page request (PCIe PRI). The device must be allowed to send them, or the request is a fault.
+   * @returns `queued` for software, or that there was no room, or that the request was refused
+   */
+  requestPage(bus: PciBus, devfn: number, request: Omit<PageRequest, 'sourceId'>): 'queued' | 'overflow' | 'refused' {
+    const { sourceId } = this.#spaceOf(bus, devfn, null).space;
+    const { address, pasid, write } = request;
+    const code = this.properties.svm ? this.#translation.pageRequestFault(sourceId) : 0x47;
+    if (code !== 0) {
+      this.registers.record({ sourceId, address, code, write, pasid, faultProcessingDisabled: false });
+      return 'refused';
+    }
+    this.#translation.forgetPage(sourceId, pasid, address);
+    return this.registers.pageRequests.request({ ...request, sourceId });
+  }
+
   reset(): void {
     this.registers.reset();
   }
@@ -274,13 +292,14 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
   #describeDevice(space: IntelDeviceSpace): IommuDeviceInfo {
     const { enabled, look, root } = this.#remapping;
     const { iommuObject, bypass } = space;
+    const binding = iommuObject.binding && withoutTag(iommuObject.binding);
     const domainId = enabled && look.resolve(root, space.sourceId, -1, null) ? look.domainId : undefined;
     return {
       device: space.deviceName,
       bdf: formatBdf(space.bdf),
       bypass,
       ...(domainId !== undefined && { 'domain-id': domainId }),
-      ...(iommuObject.binding !== null && { binding: iommuObject.binding }),
+      ...(binding !== null && { binding }),
     };
   }
 
@@ -373,4 +392,9 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       reason: faultReason(code).reason as FaultEvent['reason'],
     });
   }
+}
+
+/** The tag is what the unit tells the host; a reply has the device's domain-id beside the binding. */
+function withoutTag({ address, size, format, origin }: Binding): Binding {
+  return { address, size, format, origin };
 }

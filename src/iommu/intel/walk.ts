@@ -96,6 +96,7 @@ export class PasidEntryReader {
       case 'vtd-scalable':
         return this.#readScalable(memory, this.entry, pasid);
       case 'vtd-ecs':
+        this.domainId = table.domainId ?? 0;
         return this.#readFlat(memory, this.entry, pasid);
       case 'amd-gcr3':
         throw new Error('a GCR3 table has no PASID entries of VT-d');

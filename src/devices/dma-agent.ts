@@ -1,0 +1,170 @@
+import { ADDRESS_LAST, hex } from '../core/address.ts';
+import { CommandError } from '../core/errors.ts';
+import type { IommuUnit } from '../iommu/unit.ts';
+import { Permission, sentenceOf } from '../memory/access.ts';
+import type { AddressSpace } from '../memory/address-space.ts';
+import { AddressSpaceDmaPath, type DmaPath, type DmaRequest, type DmaResult } from '../memory/dma.ts';
+import { IommuRegion, RegionNotifier } from '../memory/iommu-region.ts';
+import { PciDevice, type PciDeviceState, type PciIdentity } from '../pci/device.ts';
+import type { PciCapability } from '../pci/capabilities.ts';
+import { bool } from '../qom/kinds.ts';
+import { deviceProperty } from '../qom/property.ts';
+import type { QomType } from '../qom/type-registry.ts';
+import type { DeviceContext } from './context.ts';
+import { DeviceTlb, type DeviceTlbState } from './device-tlb.ts';
+
+export const dmaAgentProperties = {
+  ats: deviceProperty('ats', bool, false, { description: 'asks for translations and caches them (PCIe ATS)' }),
+  pasid: deviceProperty('pasid', bool, true, { description: 'can issue requests with a PASID of 20 bits' }),
+} as const;
+
+const PASID_BITS = 20;
+const CACHE_ENTRIES = 64;
+const PAGE = 4096n;
+
+export interface DmaAgentState extends PciDeviceState {
+  cache: DeviceTlbState;
+  /** PASIDs whose invalidations it has asked to hear; null: requests without PASID. */
+  heard: (number | null)[];
+}
+
+/**
+ * A function that moves data on command, without or with PASID. With `ats=on` it asks the IOMMU for translations,
+ * keeps them in a cache of its own, and issues requests that are translated already: these go past the IOMMU, until
+ * an invalidation reaches the device. What it makes of a missing invalidation is what hardware would.
+ */
+export class DmaAgent extends PciDevice {
+  readonly cache = new DeviceTlb(CACHE_ENTRIES);
+  readonly #context: DeviceContext;
+  #notifiers: { readonly region: IommuRegion; readonly notifier: RegionNotifier; readonly pasid: number | null }[] = [];
+
+  constructor(type: QomType, context: DeviceContext) {
+    super(type);
+    this.#context = context;
+  }
+
+  get identity(): PciIdentity {
+    const capabilities: PciCapability[] = [{ kind: 'express', port: 'endpoint' }];
+    if (this.value(dmaAgentProperties.ats)) capabilities.push({ kind: 'ats' });
+    if (this.value(dmaAgentProperties.pasid)) capabilities.push({ kind: 'pasid', bits: PASID_BITS });
+    return { vendor: 0x1234, device: 0x11e9, classCode: 0x00ff, capabilities };
+  }
+
+  /** It keeps translations. */
+  get caches(): boolean {
+    return this.value(dmaAgentProperties.ats);
+  }
+
+  /** The way of its transfers. */
+  get dmaPath(): DmaPath {
+    return { move: (request) => this.#move(request) };
+  }
+
+  override save(): DmaAgentState {
+    return { ...super.save(), cache: this.cache.save(), heard: this.#notifiers.map(({ pasid }) => pasid) };
+  }
+
+  override restore(state: DmaAgentState): void {
+    super.restore(state);
+    this.#deafen();
+    for (const pasid of state.heard) this.#hear(pasid);
+    this.cache.restore(state.cache);
+  }
+
+  protected override onRealize(): void {
+    super.onRealize();
+    if (this.caches && this.#unit !== null) this.#hear(null);
+  }
+
+  protected override onUnrealize(): void {
+    this.#deafen();
+    this.cache.clear();
+    super.onUnrealize();
+  }
+
+  protected override onReset(): void {
+    this.cache.clear();
+  }
+
+  get #unit(): IommuUnit | null {
+    const operations = this.bus.effectiveIommuOps();
+    return this.#context.units.all.find((unit) => unit === operations) ?? null;
+  }
+
+  #move(request: DmaRequest): DmaResult {
+    const { pasid } = request;
+    if (pasid !== undefined && !this.value(dmaAgentProperties.pasid)) {
+      return { kind: 'fault', sentence: `Device '${this.label}' issues no requests with PASID; add it with pasid=on` };
+    }
+    const unit = this.#unit;
+    if (this.caches && unit !== null) return this.#moveTranslated(unit, request);
+    const path = new AddressSpaceDmaPath(this.addressSpace, {
+      attributes: { requester: this.requesterId() },
+      withPasid: (wanted) => unit?.getPasidAddressSpace(this.bus, this.devfn, wanted) ?? null,
+    });
+    return path.move(request);
+  }
+
+  /** By a translation from the cache, or one that is asked for now. */
+  #moveTranslated(unit: IommuUnit, request: DmaRequest): DmaResult {
+    const { address, write, bytes } = request;
+    const pasid = request.pasid ?? null;
+    const wanted = write ? Permission.write : Permission.read;
+    let entry = this.cache.lookup(pasid, address, wanted);
+    if (entry === null) {
+      this.#hear(pasid);
+      const [answer] = unit.atsTranslate(this.bus, this.devfn, {
+        address: address - (address % PAGE),
+        length: PAGE,
+        write,
+        ...(pasid !== null && { pasid }),
+      });
+      if (answer === undefined || (answer.permissions & wanted) === 0) return this.#refused(request);
+      this.cache.insert(pasid, answer);
+      entry = answer;
+    }
+    const target = entry.address + (address - entry.iova);
+    const { memory } = this.#context;
+    const result = write ? memory.write(target, bytes) : memory.read(target, bytes);
+    if (result.error === null) return { kind: 'moved' };
+    const bad = result.firstBad ?? target;
+    return { kind: 'fault', sentence: sentenceOf(result.error, bad, write), moved: Number(bad - target) };
+  }
+
+  #refused({ address, pasid, write }: DmaRequest): DmaResult {
+    const space = pasid === undefined ? '' : ` with PASID ${pasid}`;
+    return {
+      kind: 'fault',
+      sentence: `The translation request for ${hex(address)}${space} was answered without the right to ${write ? 'write' : 'read'}`,
+    };
+  }
+
+  /** Has the unit tell invalidations for the PASID, from now on. @throws CommandError when the unit has none to tell */
+  #hear(pasid: number | null): void {
+    if (this.#notifiers.some((known) => known.pasid === pasid)) return;
+    const space = pasid === null ? this.addressSpace : this.#unit?.getPasidAddressSpace(this.bus, this.devfn, pasid);
+    const region = space === undefined ? undefined : regionOf(space);
+    if (region === undefined) throw new CommandError(`Device '${this.label}' finds no IOMMU that answers ATS requests`);
+    const notifier = new RegionNotifier({
+      name: 'dma-agent-cache',
+      device: this.label,
+      kind: 'device',
+      events: ['deviotlb-unmap'],
+      start: 0n,
+      last: ADDRESS_LAST,
+      notify: ({ entry }) => this.cache.drop(pasid, entry.iova, entry.mask + 1n),
+    });
+    region.registerNotifier(notifier);
+    this.#notifiers.push({ region, notifier, pasid });
+  }
+
+  #deafen(): void {
+    for (const { region, notifier } of this.#notifiers) region.unregisterNotifier(notifier);
+    this.#notifiers = [];
+  }
+}
+
+/** The IOMMU region that an address space shows while it is translated. */
+function regionOf(space: AddressSpace): IommuRegion | undefined {
+  return space.root.subregions.find((region) => region instanceof IommuRegion);
+}
