@@ -34,6 +34,7 @@ _viommu_commands='
   device-list-properties
   device_add
   device_del
+  query-pci
   query-address-spaces
   query-flat-view
   memory-read

@@ -510,6 +510,92 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    PciMemoryRange: {
+      kind: 'object',
+      members: [
+        { name: 'base', type: { kind: 'integer', format: 'int64' }, optional: false },
+        { name: 'limit', type: { kind: 'integer', format: 'int64' }, optional: false },
+      ],
+      open: false,
+    },
+    PciMemoryRegion: {
+      kind: 'object',
+      members: [
+        { name: 'bar', type: { kind: 'integer', minimum: 0, maximum: 6 }, optional: false },
+        { name: 'type', type: { kind: 'string' }, optional: false },
+        { name: 'address', type: { kind: 'integer', format: 'int64' }, optional: false },
+        { name: 'size', type: { kind: 'integer', format: 'int64' }, optional: false },
+        { name: 'prefetch', type: { kind: 'boolean' }, optional: true },
+        { name: 'mem_type_64', type: { kind: 'boolean' }, optional: true },
+      ],
+      open: false,
+    },
+    PciBusInfo: {
+      kind: 'object',
+      members: [
+        { name: 'number', type: { kind: 'integer', minimum: 0, maximum: 255 }, optional: false },
+        { name: 'secondary', type: { kind: 'integer', minimum: 0, maximum: 255 }, optional: false },
+        { name: 'subordinate', type: { kind: 'integer', minimum: 0, maximum: 255 }, optional: false },
+        { name: 'io_range', type: { kind: 'named', name: 'PciMemoryRange' }, optional: false },
+        { name: 'memory_range', type: { kind: 'named', name: 'PciMemoryRange' }, optional: false },
+        { name: 'prefetchable_range', type: { kind: 'named', name: 'PciMemoryRange' }, optional: false },
+      ],
+      open: false,
+    },
+    PciBridgeInfo: {
+      kind: 'object',
+      members: [
+        { name: 'bus', type: { kind: 'named', name: 'PciBusInfo' }, optional: false },
+        { name: 'devices', type: { kind: 'array', items: { kind: 'named', name: 'PciDeviceInfo' } }, optional: true },
+      ],
+      open: false,
+    },
+    PciDeviceClass: {
+      kind: 'object',
+      members: [
+        { name: 'desc', type: { kind: 'string' }, optional: true },
+        { name: 'class', type: { kind: 'integer', minimum: 0, maximum: 65535 }, optional: false },
+      ],
+      open: false,
+    },
+    PciDeviceId: {
+      kind: 'object',
+      members: [
+        { name: 'device', type: { kind: 'integer', minimum: 0, maximum: 65535 }, optional: false },
+        { name: 'vendor', type: { kind: 'integer', minimum: 0, maximum: 65535 }, optional: false },
+        { name: 'subsystem', type: { kind: 'integer', minimum: 0, maximum: 65535 }, optional: true },
+        { name: 'subsystem-vendor', type: { kind: 'integer', minimum: 0, maximum: 65535 }, optional: true },
+      ],
+      open: false,
+    },
+    PciDeviceInfo: {
+      kind: 'object',
+      members: [
+        { name: 'bus', type: { kind: 'integer', minimum: 0, maximum: 255 }, optional: false },
+        { name: 'slot', type: { kind: 'integer', minimum: 0, maximum: 31 }, optional: false },
+        { name: 'function', type: { kind: 'integer', minimum: 0, maximum: 7 }, optional: false },
+        { name: 'class_info', type: { kind: 'named', name: 'PciDeviceClass' }, optional: false },
+        { name: 'id', type: { kind: 'named', name: 'PciDeviceId' }, optional: false },
+        { name: 'irq', type: { kind: 'integer', minimum: 0, maximum: 255 }, optional: true },
+        { name: 'irq_pin', type: { kind: 'integer', minimum: 0, maximum: 4 }, optional: false },
+        { name: 'qdev_id', type: { kind: 'string' }, optional: false },
+        { name: 'pci_bridge', type: { kind: 'named', name: 'PciBridgeInfo' }, optional: true },
+        {
+          name: 'regions',
+          type: { kind: 'array', items: { kind: 'named', name: 'PciMemoryRegion' } },
+          optional: false,
+        },
+      ],
+      open: false,
+    },
+    PciInfo: {
+      kind: 'object',
+      members: [
+        { name: 'bus', type: { kind: 'integer', minimum: 0, maximum: 255 }, optional: false },
+        { name: 'devices', type: { kind: 'array', items: { kind: 'named', name: 'PciDeviceInfo' } }, optional: false },
+      ],
+      open: false,
+    },
     RegionKind: { kind: 'enum', values: ['container', 'ram', 'rom', 'mmio', 'iommu', 'alias', 'reservation'] },
     RegionAlias: {
       kind: 'object',
@@ -1541,6 +1627,12 @@ export const schema: SchemaShape = {
       unchecked: true,
     },
     device_del: { arguments: 'DeviceDelArguments', allowOob: false, features: [], unchecked: false },
+    'query-pci': {
+      returns: { kind: 'array', items: { kind: 'named', name: 'PciInfo' } },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
     'query-address-spaces': {
       returns: { kind: 'named', name: 'QueryAddressSpacesReturn' },
       allowOob: false,

@@ -556,6 +556,106 @@ export interface DeviceDeletedEvent {
   path: string;
 }
 
+/** A range of addresses that a bridge forwards. With a limit below the base nothing is forwarded. */
+export interface PciMemoryRange {
+  /** First address. */
+  base: bigint;
+  /** Last address, inclusive. */
+  limit: bigint;
+}
+
+/** A base address register and what it decodes. */
+export interface PciMemoryRegion {
+  /** Its number, 0 to 5; 6 is the expansion ROM. */
+  bar: number;
+  /** `io` or `memory`. */
+  type: string;
+  /** First address, or -1 while it decodes nothing. */
+  address: bigint;
+  /** In bytes. */
+  size: bigint;
+  /** Reads have no side effects; with `memory` alone. */
+  prefetch?: boolean | undefined;
+  /** The register has 64 bits; with `memory` alone. */
+  mem_type_64?: boolean | undefined;
+}
+
+/** The bus behind a bridge and what the bridge forwards to it. */
+export interface PciBusInfo {
+  /** Number of the bus that the bridge is on. */
+  number: number;
+  /** Number of the bus behind it. */
+  secondary: number;
+  /** Highest bus number behind it. */
+  subordinate: number;
+  /** The ports forwarded. */
+  io_range: PciMemoryRange;
+  /** The memory forwarded. */
+  memory_range: PciMemoryRange;
+  /** The prefetchable memory forwarded. */
+  prefetchable_range: PciMemoryRange;
+}
+
+/** What makes a function a bridge. */
+export interface PciBridgeInfo {
+  /** The bus behind it. */
+  bus: PciBusInfo;
+  /** What is on that bus, once the bridge has its bus numbers. */
+  devices?: readonly PciDeviceInfo[] | undefined;
+}
+
+/** What kind of function it is. */
+export interface PciDeviceClass {
+  /** Name of the class; absent where it has none. */
+  desc?: string | undefined;
+  /** Base class and subclass. */
+  class: number;
+}
+
+/** Who made the function, and what it is. */
+export interface PciDeviceId {
+  /** Device id. */
+  device: number;
+  /** Vendor id. */
+  vendor: number;
+  /** Subsystem id. */
+  subsystem?: number | undefined;
+  /** Subsystem vendor id. */
+  'subsystem-vendor'?: number | undefined;
+}
+
+/** A PCI function. */
+export interface PciDeviceInfo {
+  /** Number of its bus. */
+  bus: number;
+  /** Device number. */
+  slot: number;
+  /** Function number. */
+  function: number;
+  /** What kind of function it is. */
+  class_info: PciDeviceClass;
+  /** Who made it. */
+  id: PciDeviceId;
+  /** What software wrote into the interrupt line register; absent without a pin. */
+  irq?: number | undefined;
+  /** The interrupt pin, 1 for INTA#; 0 for none. */
+  irq_pin: number;
+  /** Id of the device, or the empty string. */
+  qdev_id: string;
+  /** Given for bridges. */
+  pci_bridge?: PciBridgeInfo | undefined;
+  /** Its base address registers. */
+  regions: readonly PciMemoryRegion[];
+}
+
+/** A root bus. */
+export interface PciInfo {
+  /** Its number. */
+  bus: number;
+  /** What is on it, by slot and function. */
+  devices: readonly PciDeviceInfo[];
+}
+
 /** What a memory region does. */
 export type RegionKind = 'container' | 'ram' | 'rom' | 'mmio' | 'iommu' | 'alias' | 'reservation';
 
@@ -1704,6 +1804,8 @@ export interface CommandMap {
   device_add: { arguments: AnyObject; returns: Empty };
   /** Unplug a device. */
   device_del: { arguments: DeviceDelArguments; returns: Empty };
+  /** List the PCI functions as their configuration space shows them. */
+  'query-pci': { arguments: Empty; returns: readonly PciInfo[] };
   /** List the address spaces with the trees of their regions. */
   'query-address-spaces': { arguments: Empty; returns: QueryAddressSpacesReturn };
   /** Tell what is visible in an address space, and which regions are hidden by what. */

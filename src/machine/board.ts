@@ -59,7 +59,7 @@ export function addRootPorts(context: DeviceAddContext, count: number): void {
 /** What firmware gives out on a q35: below the I/O APIC, above the configuration space that it maps. */
 const RESOURCES: PciResources = {
   memory: { base: 0xc000_0000n, last: 0xfebf_ffffn },
-  io: { base: 0xc000n, last: 0xffffn },
+  io: { base: 0x1000n, last: 0xffffn },
 };
 
 /** Memory-mapped configuration space: the register of the host bridge, and what firmware writes there. */

@@ -10,6 +10,7 @@ import { mappingHandlers } from './mappings.ts';
 import { memoryHandlers } from './memory.ts';
 import { migrationHandlers } from './migration.ts';
 import { objectModelHandlers } from './object-model.ts';
+import { pciHandlers } from './pci.ts';
 import { protocolHandlers } from './protocol.ts';
 import { runStateHandlers } from './run-state.ts';
 import { translationHandlers } from './translation.ts';
@@ -25,6 +26,7 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...protocolHandlers(machine, identity),
     ...runStateHandlers(machine),
     ...deviceHandlers(machine),
+    ...pciHandlers(machine),
     ...objectModelHandlers(machine),
     ...memoryHandlers(machine),
     ...dmaHandlers(machine),

@@ -23,7 +23,8 @@ interface PciRegionInfo {
   type: 'memory' | 'io';
   /** -1 while it does not decode. */
   address: bigint;
-  size: number;
+  /** In bytes. */
+  size: bigint;
   prefetch?: boolean;
   mem_type_64?: boolean;
 }
@@ -51,7 +52,7 @@ export interface PciInfo {
 function describeRegions(device: PciDevice): PciRegionInfo[] {
   return (device.identity.bars ?? []).map((bar) => {
     const address = BigInt.asIntN(64, device.registers.bars.addressOf(bar) ?? -1n);
-    const common = { bar: bar.index, type: bar.kind, address, size: bar.size };
+    const common = { bar: bar.index, type: bar.kind, address, size: BigInt(bar.size) };
     if (bar.kind === 'io') return common;
     return { ...common, prefetch: bar.prefetch === true, mem_type_64: bar.wide === true };
   });

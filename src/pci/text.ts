@@ -1,4 +1,4 @@
-import { type PciDeviceInfo, type PciInfo } from './query.ts';
+import type { PciDeviceInfo, PciInfo } from './query.ts';
 
 type Bridge = NonNullable<PciDeviceInfo['pci_bridge']>;
 type Region = PciDeviceInfo['regions'][number];
@@ -9,7 +9,7 @@ function hex(value: bigint | number, digits: number): string {
 }
 
 function regionLine({ bar, type, address, size, prefetch, mem_type_64 }: Region): string {
-  const last = address + BigInt(size) - 1n;
+  const last = address + size - 1n;
   if (type === 'io') return `      BAR${bar}: I/O at 0x${hex(address, 4)} [0x${hex(last, 4)}].`;
   const kind = `${mem_type_64 === true ? 64 : 32} bit${prefetch === true ? ' prefetchable' : ''} memory`;
   return `      BAR${bar}: ${kind} at 0x${hex(address, 8)} [0x${hex(last, 8)}].`;

@@ -6,7 +6,7 @@ import { devices } from '../../src/pci/topology.ts';
 import { MachineRig } from '../machine/support.ts';
 import { createPciWorld } from './support.ts';
 
-const RESOURCES = { memory: { base: 0xc000_0000n, last: 0xfebf_ffffn }, io: { base: 0xc000n, last: 0xffffn } };
+const RESOURCES = { memory: { base: 0xc000_0000n, last: 0xfebf_ffffn }, io: { base: 0x1000n, last: 0xffffn } };
 
 interface Placed {
   readonly kind: string;
@@ -22,7 +22,7 @@ function placed(device: PciDeviceInfo): Placed[] {
   return device.regions.map(({ type, address, size }) => ({
     kind: type,
     first: address,
-    last: address + BigInt(size) - 1n,
+    last: address + size - 1n,
   }));
 }
 

@@ -1,5 +1,7 @@
 import type { Machine } from '../../machine/machine.ts';
 import { flatViewText, memoryTreeText } from '../../memory/tree-text.ts';
+import { describePci } from '../../pci/query.ts';
+import { pciText } from '../../pci/text.ts';
 import type { Identity } from '../identity.ts';
 import type { HumanCommand, HumanParameter } from './command.ts';
 import { HumanMonitor } from './monitor.ts';
@@ -27,6 +29,7 @@ function topics(machine: Machine, identity: Identity): HumanCommand[] {
           ? flatViewText(machine.topology, { owners: flags.has('o') })
           : memoryTreeText(machine.topology, { owners: flags.has('o'), disabled: flags.has('D') }),
     },
+    simple(['pci'], 'show PCI info', () => (machine.rootBus === null ? '' : pciText(describePci(machine.rootBus)))),
     simple(['version'], 'show the version of QEMU', () => {
       const { major, minor, micro } = identity.version.qemu;
       return `${major}.${minor}.${micro}${identity.version.package}\n`;
