@@ -34,13 +34,11 @@ function typed(outcome: Omit<TranslationResult, 'reason'>): TranslationResult {
 /** A unit with its own caches and, behind those, the caches of the devices that it serves. */
 function describe(machine: Machine, unit: IommuUnit): IommuInfo {
   const info = unit.describe();
-  const caches = machine
-    .devices()
-    .filter((device) => device instanceof DmaAgent && device.caches && machine.unitOf(device) === unit)
-    .map((device) => {
-      const { entries, size, hits, misses } = (device as DmaAgent).cache;
-      return { name: `device:${device.label}`, entries, size, hits, misses };
-    });
+  const caches = machine.devices().flatMap((device) => {
+    if (!(device instanceof DmaAgent && device.caches && machine.unitOf(device) === unit)) return [];
+    const { entries, size, hits, misses } = device.cache;
+    return [{ name: `device:${device.label}`, entries, size, hits, misses }];
+  });
   return { ...info, caches: [...info.caches, ...caches] };
 }
 

@@ -4,6 +4,7 @@ import { describePci } from '../../pci/query.ts';
 import { pciText } from '../../pci/text.ts';
 import type { Identity } from '../identity.ts';
 import type { HumanCommand, HumanParameter } from './command.ts';
+import { iommuTopic } from './iommu.ts';
 import { HumanMonitor } from './monitor.ts';
 import { readKeyValues } from './key-values.ts';
 
@@ -30,6 +31,7 @@ function topics(machine: Machine, identity: Identity): HumanCommand[] {
           : memoryTreeText(machine.topology, { owners: flags.has('o'), disabled: flags.has('D') }),
     },
     simple(['pci'], 'show PCI info', () => (machine.rootBus === null ? '' : pciText(describePci(machine.rootBus)))),
+    iommuTopic(machine),
     simple(['version'], 'show the version of QEMU', () => {
       const { major, minor, micro } = identity.version.qemu;
       return `${major}.${minor}.${micro}${identity.version.package}\n`;
