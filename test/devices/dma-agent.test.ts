@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DmaAgent } from '../../src/devices/dma-agent.ts';
+import { DmaAgent } from '../../src/devices/dma-agent.ts';
 import { DeviceTlb } from '../../src/devices/device-tlb.ts';
 import { Permission } from '../../src/memory/access.ts';
 import { MachineRig } from '../machine/support.ts';
@@ -24,8 +24,12 @@ function rig(unit: Record<string, unknown>, agent: Record<string, unknown>) {
     command(() => driver.map({ ...order(), address: 0x20_0000n, permissions, ...(pasid && { pasid }) }));
   const unmap = (pasid?: number): string =>
     command(() => driver.unmap({ ...order(), flush: true, ...(pasid && { pasid }) }));
-  const agentOf = () => machine.findDevice('agent0') as DmaAgent;
-  return { ...all, machine, refused, dma, driver, enable, map, unmap, agentOf, command };
+  const agentOf = (): DmaAgent => {
+    const found = machine.findDevice('agent0');
+    if (!(found instanceof DmaAgent)) throw new Error('agent0 is another device');
+    return found;
+  };
+  return { model: all.model, machine, refused, dma, driver, enable, map, unmap, agentOf, command };
 }
 
 describe('dma-agent', () => {

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import type { GuestMode } from '../../src/guest/translation-mode.ts';
 import { createHumanMonitor } from '../../src/monitor/human/commands.ts';
 import { createMachine } from '../../src/machine/create.ts';
 
 const identity = { version: { qemu: { major: 7, minor: 2, micro: 22 }, package: '' }, uuid: '' };
 
 /** A machine with an agent, its guest driver, and what `info` prints of it. */
-function rig(unit: string, ...options: object[]) {
+function rig(mode: GuestMode | 'off', properties: Record<string, unknown> = {}) {
   const devices = [
-    { values: { driver: 'intel-iommu', id: 'iommu0', ...Object.assign({}, ...options) } },
+    { values: { driver: 'intel-iommu', id: 'iommu0', ...properties } },
     { values: { driver: 'dma-agent', id: 'agent0', bus: 'pcie.0', addr: '3' } },
   ];
   const machine = createMachine({ devices });
@@ -16,7 +17,7 @@ function rig(unit: string, ...options: object[]) {
   const sourceId = machine.findDevice('agent0').requesterId();
   const run = (body: () => void): void => machine.operations.run(body);
   const mapping = { sourceId, permissions: ['read', 'write'] as const };
-  if (unit !== 'off') run(() => driver.enable(unit as 'legacy', { address: 0x100_0000n, size: 0x20_0000n }));
+  if (mode !== 'off') run(() => driver.enable(mode, { address: 0x100_0000n, size: 0x20_0000n }));
   return { machine, driver, sourceId, run, mapping, info: (what: string) => monitor.execute(`info iommu${what}`) };
 }
 
