@@ -46,14 +46,12 @@ export class GlobalCommand {
     this.#properties = options.properties;
   }
 
-  get translationEnabled(): boolean {
-    return this.#has(Bit.TE);
-  }
-
+  /** QIES */
   get queueEnabled(): boolean {
     return this.#has(Bit.QIE);
   }
 
+  /** IRES */
   get interruptRemappingEnabled(): boolean {
     return this.#has(Bit.IRE);
   }

@@ -120,19 +120,9 @@ export class RegisterLevel implements FaultSink, Snapshottable<RegisterLevelStat
     };
   }
 
-  /** GSTS.TES */
-  get translationEnabled(): boolean {
-    return this.#command.translationEnabled;
-  }
-
   /** GSTS.QIES */
   get queueEnabled(): boolean {
     return this.#command.queueEnabled;
-  }
-
-  /** GSTS.IRES */
-  get interruptRemappingEnabled(): boolean {
-    return this.#command.interruptRemappingEnabled;
   }
 
   record(fault: TranslationFaultReport): void {
