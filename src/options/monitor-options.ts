@@ -92,6 +92,10 @@ function applyPort(reading: Reading, argument: string, port: string): void {
 }
 
 function applyQtest(reading: Reading, argument: string): void {
+  if (argument.startsWith('chardev:')) {
+    withCharacterDevice(reading, argument.slice('chardev:'.length), (endpoint) => (reading.options.qtest = endpoint));
+    return;
+  }
   const summary = `Failed to initialize device for qtest: "${argument}"`;
   try {
     reading.options.qtest = claimStreams(reading, parseCompactDevice(reading, argument, summary));
@@ -141,7 +145,7 @@ export const monitorOptions: readonly OptionEntry[] = [
     help: 'taken; the machine has no parallel port',
     apply: (reading, argument) => applyPort(reading, argument, 'parallel'),
   },
-  { names: ['qtest'], argument: 'DEVICE', help: 'serves the qtest protocol there', apply: applyQtest },
+  { names: ['qtest'], argument: 'DEVICE | chardev:ID', help: 'serves the qtest protocol there', apply: applyQtest },
   {
     names: ['qtest-log'],
     argument: 'FILE',

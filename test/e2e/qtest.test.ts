@@ -110,9 +110,9 @@ describe('qtest over sockets', () => {
     const qtest = await connected(join(daemon.folder, 'q'));
     const monitor = await daemon.client();
     await exchange(qtest, 'writel 0x2000 0x11223344\n');
-    const read = await monitor.execute('memory-read', { address: 0x2000, size: 4, encoding: 'hex' });
+    const read = await monitor.execute('memory-read', { address: 0x2000n, size: 4n, encoding: 'hex' });
     expect(read).toEqual({ data: '44332211' });
-    await monitor.execute('memory-write', { address: 0x2000, data: 'aabb', encoding: 'hex' });
+    await monitor.execute('memory-write', { address: 0x2000n, data: 'aabb', encoding: 'hex' });
     expect(await exchange(qtest, 'readw 0x2000\n')).toBe('OK 0x000000000000bbaa\n');
     monitor.close();
   });

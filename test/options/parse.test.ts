@@ -232,6 +232,12 @@ describe('monitors', () => {
     expect(parseOptions(['-monitor', 'stdio']).readlineMonitors).toMatchObject([{ endpoint: { kind: 'stdio' } }]);
   });
 
+  it('let qtest use a character device', () => {
+    const { qtest } = parseOptions(['-qtest', 'chardev:c', '-chardev', 'socket,id=c,path=q,server=on,wait=off']);
+    expect(qtest).toMatchObject({ kind: 'unix', path: 'q', server: true, wait: false });
+    expect(() => parseOptions(['-qtest', 'chardev:c'])).toThrow('chardev "c" not found');
+  });
+
   it('leave room for qtest', () => {
     expect(parseOptions(['-qtest', 'unix:q', '-qtest-log', '/dev/null'])).toMatchObject({
       qtest: { kind: 'unix', path: 'q', server: false },
