@@ -164,9 +164,9 @@ export class GuestDriver implements Snapshottable<GuestDriverState> {
     if (domain === undefined) throw new CommandError(`${hex(iova)} is not mapped: nothing is, for this device`);
     const table = this.#pageTable(domain);
     table.checkMapped(iova, size);
-    const emptied = table.unmap(iova, size, !flush);
-    if (flush) queue.submit(...tables.flushOf(domain, blockAround(iova, size), emptied.length === 0));
-    for (const page of emptied) pages.give(page);
+    const gone = table.unmap(iova, size, !flush);
+    if (flush) queue.submit(...tables.flushOf(domain, blockAround(iova, size), gone.length === 0));
+    for (const page of gone) pages.give(page);
   }
 
   /** Gives a function's PASID a page table of the user's. @throws CommandError; nothing has changed then */

@@ -71,14 +71,14 @@ export class PageTable {
   }
 
   /**
-   * Unmaps the range, which has been checked.
-   * @param keepTables leaves tables where they are, although nothing is in them any more
+   * Unmaps the range, which has been checked. Tables go with it where all that they reach lies in the range.
+   * @param keepTables leaves these where they are, too
    * @returns the tables that went; they are the caller's to free once no cache can lead to them
    */
   unmap(iova: bigint, size: bigint, keepTables: boolean): bigint[] {
-    const emptied: bigint[] = [];
-    this.#unmap(this.#shape.levels, this.root, iova, iova + size - 1n, keepTables ? null : emptied);
-    return emptied;
+    const gone: bigint[] = [];
+    this.#unmap(this.#shape.levels, this.root, iova, iova + size - 1n, keepTables ? null : gone);
+    return gone;
   }
 
   #count(level: number, table: bigint, start: bigint, last: bigint, offset: bigint): number {
@@ -131,20 +131,18 @@ export class PageTable {
     }
   }
 
-  #unmap(level: number, table: bigint, start: bigint, last: bigint, emptied: bigint[] | null): boolean {
+  #unmap(level: number, table: bigint, start: bigint, last: bigint, gone: bigint[] | null): void {
     const entries = this.#load(table);
     const before = entries.slice();
     for (const part of partsOf(level, start, last)) {
       const entry = entries[part.index]!;
-      if (isLeaf(entry, level)) {
-        entries[part.index] = 0n;
-      } else if (this.#unmap(level - 1, entry & POINTER, part.start, part.last, emptied) && emptied !== null) {
-        emptied.push(entry & POINTER);
-        entries[part.index] = 0n;
-      }
+      const leaf = isLeaf(entry, level);
+      if (!leaf) this.#unmap(level - 1, entry & POINTER, part.start, part.last, gone);
+      const goes = !leaf && gone !== null && isWhole(level, part);
+      if (goes) gone.push(entry & POINTER);
+      if (leaf || goes) entries[part.index] = 0n;
     }
     this.#store(table, before, entries);
-    return entries.every((entry) => entry === 0n);
   }
 
   #present(entry: bigint): boolean {

@@ -148,7 +148,7 @@ describe('legacy mode', () => {
     driver.map(mapping({ sourceId: 0x20 }));
     calls.length = 0;
     driver.unmap({ sourceId: 0x20, iova: 0x4000_0000n, size: 0x1000n, flush: true });
-    expect(calls).toEqual([['iotlb', expect.objectContaining({ domainId: 2, leafOnly: false })]]);
+    expect(calls).toEqual([['iotlb', expect.objectContaining({ domainId: 2, leafOnly: true })]]);
   });
 
   it.each<[object, string | RegExp]>([

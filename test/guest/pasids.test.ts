@@ -64,7 +64,7 @@ describe('scalable mode', () => {
     expect(rig.calls).toEqual([
       [
         'pasid-iotlb',
-        { granularity: 'page', domainId: 2, pasid: 0, address: 0x4000_0000n, addressMask: 0, leafOnly: false },
+        { granularity: 'page', domainId: 2, pasid: 0, address: 0x4000_0000n, addressMask: 0, leafOnly: true },
       ],
     ]);
     expect(() => rig.driver.map(mapping({ permissions: ['write'] }))).toThrow('always permit reads');

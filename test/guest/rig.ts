@@ -22,7 +22,7 @@ export function guestRig(given: Parameters<typeof registerRig>[0]) {
 }
 
 /** Every page that a table maps, by a plain recursion of the test's own: first address, entry, size in bytes. */
-export function walk(
+function walk(
   word: (address: bigint) => bigint,
   table: bigint,
   levels: number,
