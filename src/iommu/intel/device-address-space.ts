@@ -45,6 +45,7 @@ export function sharedRegions(systemMemory: AddressSpace, interrupts: MemoryRegi
 export interface IntelDeviceSpaceState {
   bypass: boolean;
   forced: boolean;
+  interruptsBlocked: boolean;
   object: NotifierIommuObjectState;
 }
 
@@ -172,13 +173,15 @@ export class IntelDeviceSpace implements DeviceSpace, Snapshottable<IntelDeviceS
   }
 
   save(): IntelDeviceSpaceState {
-    return { bypass: this.bypass, forced: this.forced, object: this.iommuObject.save() };
+    const { bypass, forced, iommuObject } = this;
+    return { bypass, forced, interruptsBlocked: this.#noInterrupts.enabled, object: iommuObject.save() };
   }
 
   /** Listeners of the address space are told what it shows now, as after any switch. */
   restore(state: IntelDeviceSpaceState): void {
     this.show(state.bypass);
     this.forced = state.forced;
+    this.blockInterrupts(state.interruptsBlocked);
     this.iommuObject.restore(state.object);
   }
 

@@ -1,3 +1,4 @@
+import type { TableMemory } from '../../memory/table-memory.ts';
 import type { TranslationStep } from '../unit.ts';
 import { CONTEXT_LAYOUT } from './context-lookup.ts';
 import type { RequestWalk } from './request-walk.ts';
@@ -16,8 +17,6 @@ import type { PasidEntryReader } from './walk.ts';
 interface WalkedSteps {
   readonly steps: number;
   readonly stepAddress: Float64Array;
-  readonly stepLow: Uint32Array;
-  readonly stepHigh: Uint32Array;
 }
 
 /** The entries that the last request of `walk` met, from the root entry on; `walked`: it came as far as the pages. */
@@ -35,8 +34,10 @@ export function explainRequest(walk: RequestWalk, source: number, pasid: number,
     steps.push(stepOf('second', layouts.context, index, contexts.contextAddress, contexts.words));
   }
   if (walk.pasidRead) steps.push(...explainPasid(walk.pasids, pasid, contexts.mode === 'ecs', serves));
-  if (walked)
-    steps.push(...explainPages(stage === 'first' ? walk.first : walk.second, stage !== 'first', topLevel(walk)));
+  if (walked) {
+    const walker = stage === 'first' ? walk.first : walk.second;
+    steps.push(...explainPages(walk.memory, walker, stage !== 'first', topLevel(walk)));
+  }
   return steps;
 }
 
@@ -60,13 +61,22 @@ export function explainPasid(
   return explained;
 }
 
-/** The page-table entries that `walker` met last, from the table of level `top` down. */
-export function explainPages(walker: WalkedSteps, second: boolean, top: number): TranslationStep[] {
+/**
+ * The page-table entries that `walker` met last, from the table of level `top` down: as they stand in memory, without
+ * the accessed and dirty bits that the walk would have set.
+ */
+export function explainPages(
+  memory: TableMemory,
+  walker: WalkedSteps,
+  second: boolean,
+  top: number,
+): TranslationStep[] {
   const layout = second ? SECOND_STAGE_ENTRY : FIRST_STAGE_ENTRY;
   const explained: TranslationStep[] = [];
   for (let step = 0; step < walker.steps; step++) {
     const address = walker.stepAddress[step]!;
-    const words = Uint32Array.of(walker.stepLow[step]!, walker.stepHigh[step]!);
+    memory.read(address);
+    const words = Uint32Array.of(memory.low, memory.high);
     const index = (address % 0x1000) / 8;
     explained.push({ ...stepOf(second ? 'second' : 'first', layout, index, address, words), level: top - step });
   }

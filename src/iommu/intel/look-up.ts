@@ -158,7 +158,7 @@ export class LookUp {
     if (explain !== true) return answer;
     const steps = [
       ...explainPasid(pasids, pasid, table.format === 'vtd-ecs', 'first'),
-      ...(walks ? explainPages(walker, false, pasids.firstStage.levels) : []),
+      ...(walks ? explainPages(memory, walker, false, pasids.firstStage.levels) : []),
     ];
     return { ...answer, steps };
   }

@@ -165,12 +165,12 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     }
     const functions = this.#hostDevices.get(bus) ?? new Set<number>();
     this.#hostDevices.set(bus, functions.add(devfn));
-    this.#translation.evaluate(this.#spaceOf(bus, devfn, null));
+    if (firstStage) this.#translation.evaluate(this.#spaceOf(bus, devfn, null));
   }
 
   detachHostDevice(bus: PciBus, devfn: number): void {
     this.#hostDevices.get(bus)?.delete(devfn);
-    this.#translation.evaluate(this.#spaceOf(bus, devfn, null));
+    if (this.properties.firstStage) this.#translation.evaluate(this.#spaceOf(bus, devfn, null));
   }
 
   setBypass(bus: PciBus, devfn: number, mode: BypassMode): void {

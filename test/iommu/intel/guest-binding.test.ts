@@ -10,6 +10,9 @@ const ALL_EVENTS: ObjectEvent[] = ['bind', 'unbind', 'flush-iotlb', 'flush-pasid
 const PASS_THROUGH = [0x101n];
 const firstStage = (domainId: number, table = 0x20_0000n) => [0x41n, BigInt(domainId), table];
 
+/** Members that are the same in every event here. */
+const COMMON = ['iommu', 'device', 'sequence', 'operation', 'listeners'];
+
 function guest(given: Parameters<typeof resolveIntelProperties>[0], wide: boolean) {
   const all = withDevice({ 'caching-mode': true, ...given });
   const listener = new RecordingListener('vfio');
@@ -18,17 +21,12 @@ function guest(given: Parameters<typeof resolveIntelProperties>[0], wide: boolea
   driver.useQueue(wide);
   /** The model events since the last call, by name and what matters of them. */
   const events = () =>
-    all.seen.splice(0).map(({ name, data }) => {
-      const {
-        iommu: _,
-        device: __,
-        sequence: ___,
-        operation: ____,
-        listeners: _____,
-        ...rest
-      } = data as never as Record<string, unknown>;
-      return [name, rest];
-    });
+    all.seen
+      .splice(0)
+      .map(({ name, data }) => [
+        name,
+        Object.fromEntries(Object.entries(data).filter(([member]) => !COMMON.includes(member))),
+      ]);
   return { ...all, listener, driver, events };
 }
 
