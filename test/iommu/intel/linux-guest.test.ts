@@ -28,8 +28,6 @@ function lines<T>(name: string): T[] {
     .map((line) => JSON.parse(line) as T);
 }
 
-const json = <T>(name: string): T => JSON.parse(readFileSync(join(folder, name), 'utf8')) as T;
-
 /** Values above 2^53 lose their low bits in JSON.parse; the registers that are compared here are read as text. */
 function registerValue(offset: number): bigint {
   const text = readFileSync(join(folder, 'registers.json'), 'utf8');
@@ -91,7 +89,7 @@ function mappedPages(driver: QtestDriver, name: string): LeafMapping[] {
   return pages;
 }
 
-const contexts = json<Record<string, { did: number }>>('contexts.json');
+const contexts = JSON.parse(readFileSync(join(folder, 'contexts.json'), 'utf8')) as Record<string, { did: number }>;
 const mappings = lines<LeafMapping>('mappings.ndjson.gz');
 
 describe('the state of a Linux guest in legacy mode', () => {
