@@ -8,6 +8,8 @@ import type { FaultSink } from './invalidation.ts';
 import type { Remapping, TranslatedSpace } from './remapping.ts';
 
 const PAGE_MASK = 0xfffn;
+/** Whether an entry is stale is found out by walking again, not from what it came from. */
+const NOTHING: IotlbEntry['derivedFrom'] = [];
 
 /**
  * Translates the requests of emulated devices, page by page: IOTLB, context cache, tables; fills both caches, sets
@@ -58,9 +60,20 @@ export class RequestTranslator {
     }
     if (!walk.walk(page, access, attributes.privileged)) return this.#fault(target, address, access, pasid, ats);
     const { domainId, frame, shift, permissions, stage, level, dirty } = walk;
-    const operation = remapping.systemMemory.topology.operations.current;
-    const tags = { table: source, domainId, pasid: walk.pasid };
-    const entry = { ...tags, page, frame, shift, permissions, stage, level, dirty, derivedFrom: [], operation };
+    const entry: IotlbEntry = {
+      table: source,
+      domainId,
+      pasid: walk.pasid,
+      page,
+      frame,
+      shift,
+      permissions,
+      stage,
+      level,
+      dirty,
+      derivedFrom: NOTHING,
+      operation: remapping.systemMemory.topology.operations.current,
+    };
     return this.#entryOf(iotlb.insert(entry));
   }
 
