@@ -1,6 +1,6 @@
 import { ADDRESS_LAST, hex } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
-import type { IommuUnit } from '../iommu/unit.ts';
+import type { IommuUnit, PageResponse } from '../iommu/unit.ts';
 import { Permission, sentenceOf } from '../memory/access.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import { AddressSpaceDmaPath, type DmaPath, type DmaRequest, type DmaResult } from '../memory/dma.ts';
@@ -15,15 +15,18 @@ import { DeviceTlb, type DeviceTlbState } from './device-tlb.ts';
 
 export const dmaAgentProperties = {
   ats: deviceProperty('ats', bool, false, { description: 'asks for translations and caches them (PCIe ATS)' }),
+  pri: deviceProperty('pri', bool, false, { description: 'asks for missing pages (PCIe PRI); with ats=on' }),
   pasid: deviceProperty('pasid', bool, true, { description: 'can issue requests with a PASID of 20 bits' }),
 } as const;
 
 const PASID_BITS = 20;
 const CACHE_ENTRIES = 64;
+const PAGE_GROUPS = 512;
 const PAGE = 4096n;
 
 export interface DmaAgentState extends PciDeviceState {
   cache: DeviceTlbState;
+  group: number;
   /** PASIDs whose invalidations it has asked to hear; null: requests without PASID. */
   heard: (number | null)[];
 }
@@ -36,6 +39,9 @@ export interface DmaAgentState extends PciDeviceState {
 export class DmaAgent extends PciDevice {
   readonly cache = new DeviceTlb(CACHE_ENTRIES);
   readonly #context: DeviceContext;
+  /** The latest answer to a page request; a refusal is the transfer's that waited for it. */
+  #answered: { readonly address: bigint; readonly response: PageResponse } | null = null;
+  #group = 0;
   #notifiers: { readonly region: IommuRegion; readonly notifier: RegionNotifier; readonly pasid: number | null }[] = [];
 
   constructor(type: QomType, context: DeviceContext) {
@@ -46,6 +52,7 @@ export class DmaAgent extends PciDevice {
   get identity(): PciIdentity {
     const capabilities: PciCapability[] = [{ kind: 'express', port: 'endpoint' }];
     if (this.value(dmaAgentProperties.ats)) capabilities.push({ kind: 'ats' });
+    if (this.value(dmaAgentProperties.pri)) capabilities.push({ kind: 'page-requests', outstanding: PAGE_GROUPS });
     if (this.value(dmaAgentProperties.pasid)) capabilities.push({ kind: 'pasid', bits: PASID_BITS });
     return { vendor: 0x1234, device: 0x11e9, classCode: 0x00ff, capabilities };
   }
@@ -61,7 +68,12 @@ export class DmaAgent extends PciDevice {
   }
 
   override save(): DmaAgentState {
-    return { ...super.save(), cache: this.cache.save(), heard: this.#notifiers.map(({ pasid }) => pasid) };
+    return {
+      ...super.save(),
+      cache: this.cache.save(),
+      group: this.#group,
+      heard: this.#notifiers.map(({ pasid }) => pasid),
+    };
   }
 
   override restore(state: DmaAgentState): void {
@@ -69,10 +81,14 @@ export class DmaAgent extends PciDevice {
     this.#deafen();
     for (const pasid of state.heard) this.#hear(pasid);
     this.cache.restore(state.cache);
+    this.#group = state.group;
   }
 
   protected override onRealize(): void {
     super.onRealize();
+    if (this.value(dmaAgentProperties.pri) && !this.caches) {
+      throw new CommandError(`Device '${this.label}' asks for pages only with translations of its own; add ats=on`);
+    }
     if (this.caches && this.#unit !== null) this.#hear(null);
   }
 
@@ -84,6 +100,8 @@ export class DmaAgent extends PciDevice {
 
   protected override onReset(): void {
     this.cache.clear();
+    this.#answered = null;
+    this.#group = 0;
   }
 
   get #unit(): IommuUnit | null {
@@ -119,7 +137,7 @@ export class DmaAgent extends PciDevice {
         write,
         ...(pasid !== null && { pasid }),
       });
-      if (answer === undefined || (answer.permissions & wanted) === 0) return this.#refused(request);
+      if (answer === undefined || (answer.permissions & wanted) === 0) return this.#withoutRight(unit, request);
       this.cache.insert(pasid, answer);
       entry = answer;
     }
@@ -131,12 +149,49 @@ export class DmaAgent extends PciDevice {
     return { kind: 'fault', sentence: sentenceOf(result.error, bad, write), moved: Number(bad - target) };
   }
 
-  #refused({ address, pasid, write }: DmaRequest): DmaResult {
-    const space = pasid === undefined ? '' : ` with PASID ${pasid}`;
+  /** What was not translated is asked for, where the device can; without it, or refused, the transfer fails. */
+  #withoutRight(unit: IommuUnit, request: DmaRequest): DmaResult {
+    const { address, write } = request;
+    const what = `for ${hex(address)}${request.pasid === undefined ? '' : ` with PASID ${request.pasid}`}`;
+    const right = write ? 'write' : 'read';
+    const fault = (sentence: string): DmaResult => ({ kind: 'fault', sentence });
+    if (!this.value(dmaAgentProperties.pri)) {
+      return fault(`The translation request ${what} was answered without the right to ${right}`);
+    }
+    if (this.#answered !== null && this.#answered.address === address && this.#answered.response !== 'success') {
+      const { response } = this.#answered;
+      this.#answered = null;
+      return fault(`The page request ${what} was answered with '${response}'`);
+    }
+    let resume: (() => void) | null = null;
+    const queued = unit.requestPage(this.bus, this.devfn, {
+      address,
+      write,
+      group: this.#nextGroup(),
+      ...(request.pasid !== undefined && { pasid: request.pasid }),
+      respond: (response) => {
+        this.#answered = { address, response };
+        resume?.();
+      },
+    });
+    if (queued !== 'queued') {
+      const why = queued === 'refused' ? 'was refused by the unit' : 'found the queue full';
+      return fault(`The page request ${what} ${why}, after the right to ${right} was missing`);
+    }
     return {
-      kind: 'fault',
-      sentence: `The translation request for ${hex(address)}${space} was answered without the right to ${write ? 'write' : 'read'}`,
+      kind: 'wait',
+      reason: `The guest has not answered the page request ${what}`,
+      onReady: (ready) => {
+        resume = ready;
+      },
     };
+  }
+
+  /** Group indices are taken in turn. */
+  #nextGroup(): number {
+    const group = this.#group;
+    this.#group = (group + 1) % PAGE_GROUPS;
+    return group;
   }
 
   /** Has the unit tell invalidations for the PASID, from now on. @throws CommandError when the unit has none to tell */

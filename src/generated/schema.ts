@@ -1157,6 +1157,21 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    IommuPageRequestEvent: {
+      kind: 'object',
+      members: [
+        { name: 'iommu', type: { kind: 'string' }, optional: false },
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
+        { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'group', type: { kind: 'integer', minimum: 0, maximum: 511 }, optional: false },
+        { name: 'last', type: { kind: 'boolean' }, optional: false },
+        { name: 'access', type: { kind: 'array', items: { kind: 'named', name: 'Access' } }, optional: false },
+        { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
+        { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+      ],
+      open: false,
+    },
     IommuFaultEvent: {
       kind: 'object',
       members: [
@@ -1775,6 +1790,7 @@ export const schema: SchemaShape = {
     IOMMU_IOTLB_FLUSHED: { data: 'IommuIotlbFlushedEvent', model: true },
     IOMMU_PASID_CACHE_FLUSHED: { data: 'IommuPasidCacheFlushedEvent', model: true },
     IOMMU_REGION_SWITCHED: { data: 'IommuRegionSwitchedEvent', model: true },
+    IOMMU_PAGE_REQUEST: { data: 'IommuPageRequestEvent', model: true },
     IOMMU_FAULT: { data: 'IommuFaultEvent', model: true },
     IOMMU_MAPPED: { data: 'IommuMappedEvent', model: true },
     IOMMU_UNMAPPED: { data: 'IommuUnmappedEvent', model: true },

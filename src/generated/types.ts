@@ -1307,6 +1307,28 @@ export interface QueryIotlbReturn {
   next?: bigint | undefined;
 }
 
+/** Data of IOMMU_PAGE_REQUEST. */
+export interface IommuPageRequestEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** The PASID; absent for a request without one. */
+  pasid?: number | undefined;
+  /** The page that is asked for. */
+  address: bigint;
+  /** The page request group, which the answer names. */
+  group: number;
+  /** True for the last request of its group. */
+  last: boolean;
+  /** What the device wants to do there. */
+  access: readonly Access[];
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
 /** Data of IOMMU_FAULT. */
 export interface IommuFaultEvent {
   /** The vIOMMU. */
@@ -1886,6 +1908,8 @@ export interface EventMap {
   IOMMU_PASID_CACHE_FLUSHED: IommuPasidCacheFlushedEvent;
   /** A device's address space changed between bypass and translation. */
   IOMMU_REGION_SWITCHED: IommuRegionSwitchedEvent;
+  /** A vIOMMU put a device's page request into its guest's page request queue. */
+  IOMMU_PAGE_REQUEST: IommuPageRequestEvent;
   /** A vIOMMU recorded a fault, where its guest driver can read it. */
   IOMMU_FAULT: IommuFaultEvent;
   /** Region notifiers were told of a mapping. */
@@ -1912,6 +1936,7 @@ export type ModelEventName =
   | 'IOMMU_IOTLB_FLUSHED'
   | 'IOMMU_PASID_CACHE_FLUSHED'
   | 'IOMMU_REGION_SWITCHED'
+  | 'IOMMU_PAGE_REQUEST'
   | 'IOMMU_FAULT'
   | 'IOMMU_MAPPED'
   | 'IOMMU_UNMAPPED'

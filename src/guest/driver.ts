@@ -108,7 +108,8 @@ export class GuestDriver implements Snapshottable<GuestDriverState> {
     checkTableRange(this.#processor, range, this.#range);
     const pages = new TablePages(this.#processor, range);
     const wide = mode === 'scalable';
-    pages.require(InvalidationQueue.pages(wide) + 2, 'Enabling the unit');
+    const takesPageRequests = mode === 'scalable' && capabilities.pageRequests;
+    pages.require(InvalidationQueue.pages(wide) + (takesPageRequests ? 3 : 2), 'Enabling the unit');
     this.#range = range;
     const ring = pages.takeContiguous(InvalidationQueue.pages(wide));
     const place = { address: ring, status: pages.take(), wide };
@@ -124,6 +125,7 @@ export class GuestDriver implements Snapshottable<GuestDriverState> {
       queue.submit(descriptors.iotlbGlobal());
     }
     this.#command(GLOBAL.translationEnable);
+    if (takesPageRequests) this.#announcePageRequests(pages.take());
     this.#forget();
     this.#running = running;
     return range;
@@ -269,6 +271,13 @@ export class GuestDriver implements Snapshottable<GuestDriverState> {
   #assemble(mode: GuestMode, parts: Omit<ModeParts, 'processor' | 'root'>, root: bigint): Running {
     const tables = new MODES[mode]({ ...parts, processor: this.#processor, root });
     return { mode, tables, ...parts };
+  }
+
+  /** Gives the unit a ring of one page for page requests. Answering them is left to the user. */
+  #announcePageRequests(ring: bigint): void {
+    this.#processor.store64(this.#registers + REGISTER.pageQueueHead, 0n);
+    this.#processor.store64(this.#registers + REGISTER.pageQueueTail, 0n);
+    this.#processor.store64(this.#registers + REGISTER.pageQueueAddress, ring);
   }
 
   #pageTable(domain: Domain): PageTable {

@@ -14,6 +14,9 @@ export const REGISTER = {
   queueHead: 0x80n,
   queueTail: 0x88n,
   queueAddress: 0x90n,
+  pageQueueHead: 0xc0n,
+  pageQueueTail: 0xc8n,
+  pageQueueAddress: 0xd0n,
 } as const;
 
 /** Bits of the global command and status registers, alike in both. */
@@ -83,6 +86,10 @@ export class Capabilities {
 
   get deviceIotlb(): boolean {
     return this.#extendedBit(2);
+  }
+
+  get pageRequests(): boolean {
+    return this.#extendedBit(29);
   }
 
   /** Extended contexts, as of 2017. */

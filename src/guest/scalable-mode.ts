@@ -25,8 +25,8 @@ const SHARED_DOMAIN = 1;
 const PASIDS_PER_TABLE = 64;
 /** PGTT of a PASID entry, bits 8:6. */
 const TYPE = { firstStage: 1n << 6n, secondStage: 2n << 6n, passThrough: 4n << 6n } as const;
-/** Bits of a context entry: DTE, PASIDE. */
-const CONTEXT = { deviceIotlb: 1n << 2n, pasids: 1n << 3n } as const;
+/** Bits of a context entry: DTE, PASIDE, PRE. */
+const CONTEXT = { deviceIotlb: 1n << 2n, pasids: 1n << 3n, pageRequests: 1n << 4n } as const;
 
 /** Scalable mode: a context entry leads to a PASID directory, and PASID entries to page tables of either stage. */
 export class ScalableMode implements TranslationMode {
@@ -165,7 +165,9 @@ export class ScalableMode implements TranslationMode {
   #link(sourceId: number): void {
     const { capabilities, processor, queue } = this.#parts;
     const bits =
-      (capabilities.deviceIotlb ? CONTEXT.deviceIotlb : 0n) | (capabilities.pasidBits > 0 ? CONTEXT.pasids : 0n);
+      (capabilities.deviceIotlb ? CONTEXT.deviceIotlb : 0n) |
+      (capabilities.pasidBits > 0 ? CONTEXT.pasids : 0n) |
+      (capabilities.pageRequests ? CONTEXT.pageRequests : 0n);
     const size = BigInt(this.#directorySize) << 9n;
     const directory = this.#directories.get(sourceId)!;
     this.#contexts.write(sourceId, [directory | size | bits | PRESENT, BigInt(RID_PASID), 0n, 0n]);

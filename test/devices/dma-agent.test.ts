@@ -10,7 +10,7 @@ function rig(unit: Record<string, unknown>, agent: Record<string, unknown>) {
   const all = new MachineRig({ devices: [{ values: { driver: 'intel-iommu', 'scalable-mode': true, ...unit } }] });
   const refused = all.add({ driver: 'dma-agent', id: 'agent0', ...agent });
   const { machine } = all;
-  const command = (body: () => unknown): string => all.command(body);
+  const command: MachineRig['command'] = (body) => all.command(body);
   const dma = (write: boolean, address: bigint, pasid?: number): string =>
     command(() => {
       const device = machine.findDevice('agent0');
@@ -130,5 +130,100 @@ describe('its cache', () => {
     expect(cache.entries).toBe(2);
     cache.drop(3, 0x1800n, 1n);
     expect(cache.entries).toBe(1);
+  });
+});
+
+describe('page requests', () => {
+  const svm = { fsts: true, 'pasid-bits': 20, 'device-iotlb': true, svm: true };
+  const REGISTERS = 0xfed9_0000n;
+
+  /** A transfer of the agent with PASID 5 that waits for its page; and the guest's answer to a group. */
+  function waiting() {
+    const all = rig(svm, { ats: true, pri: true });
+    const { machine, command, enable, map, model } = all;
+    enable();
+    map(['read'], 5);
+    command(() =>
+      all.driver.unmap({ sourceId: all.agentOf().requesterId(), iova: IOVA, size: 0x1000n, pasid: 5, flush: true }),
+    );
+    model.length = 0;
+    const start = (): void => {
+      const device = machine.findDevice('agent0');
+      const order = { device, write: false, address: IOVA + 8n, data: new Uint8Array(4), pasid: 5 };
+      command((afterReply) => machine.dmas.start(order, 'hex', afterReply));
+    };
+    const word = (address: bigint): bigint => {
+      const bytes = new Uint8Array(8);
+      machine.memory.read(address, bytes);
+      return new DataView(bytes.buffer).getBigUint64(0, true);
+    };
+    const store = (address: bigint, value: bigint): void => {
+      const bytes = new Uint8Array(8);
+      new DataView(bytes.buffer).setBigUint64(0, value, true);
+      machine.memory.write(address, bytes);
+    };
+    const respond = (group: number, code: bigint): void => {
+      const queue = word(REGISTERS + 0x90n) & ~0xfffn;
+      const tail = word(REGISTERS + 0x88n);
+      const source = BigInt(machine.findDevice('agent0').requesterId());
+      store(queue + tail, 9n | (1n << 4n) | (code << 12n) | (source << 16n) | (5n << 32n));
+      for (const at of [16n, 24n]) store(queue + tail + at, 0n);
+      store(queue + tail + 8n, BigInt(group) << 3n);
+      command(() => store(REGISTERS + 0x88n, tail + 32n));
+    };
+    const ended = () => model.filter(({ name }) => name === 'DMA_COMPLETED').map(({ data }) => data);
+    return { ...all, start, respond, ended, word };
+  }
+
+  it('wait for the guest, which maps the page and answers', () => {
+    const { start, respond, ended, map, model, machine, word } = waiting();
+    start();
+    expect(model.map(({ name }) => name)).toEqual(['IOMMU_PAGE_REQUEST']);
+    expect(model[0]!.data).toMatchObject({
+      device: 'agent0',
+      pasid: 5,
+      address: IOVA,
+      group: 0,
+      last: true,
+      access: ['read'],
+    });
+    expect(word(REGISTERS + 0xc8n)).toBe(32n);
+    expect(word((word(REGISTERS + 0xd0n) & ~0xfffn) + 8n) & ~0xfffn).toBe(IOVA);
+    expect(machine.dmas.pending()).toMatchObject([{ waitingFor: expect.stringContaining('page request') as string }]);
+    expect(map(['read'], 5)).toBe('{}');
+    expect(ended()).toEqual([]);
+    respond(0, 0n);
+    expect(ended()).toMatchObject([{ status: 'ok', data: '00000000' }]);
+    expect(machine.dmas.pending()).toEqual([]);
+  });
+
+  it('fail with the answer, and take the next group the next time', () => {
+    const { start, respond, ended, model } = waiting();
+    start();
+    respond(0, 1n);
+    expect(ended()).toMatchObject([
+      { status: 'error', desc: expect.stringContaining("answered with 'invalid'") as string },
+    ]);
+    start();
+    expect(model.at(-1)!.data).toMatchObject({ group: 1 });
+    respond(0, 0n);
+    expect(ended()).toHaveLength(1);
+    respond(1, 15n);
+    expect(ended().at(-1)).toMatchObject({ desc: expect.stringContaining("answered with 'failure'") as string });
+  });
+
+  it('are asked for again when the page is missing all the same', () => {
+    const { start, respond, ended, model } = waiting();
+    start();
+    respond(0, 0n);
+    expect(ended()).toEqual([]);
+    expect(model.filter(({ name }) => name === 'IOMMU_PAGE_REQUEST')).toHaveLength(2);
+  });
+
+  it('are refused where the unit takes none, or without translations of its own', () => {
+    const { dma, enable } = rig({ ...svm, svm: false }, { ats: true, pri: true });
+    enable();
+    expect(dma(false, IOVA, 5)).toMatch(/page request for 0x40000000 with PASID 5 was refused by the unit/);
+    expect(rig(svm, { pri: true }).refused).toMatch(/add ats=on/);
   });
 });

@@ -24,6 +24,7 @@ import type {
   MappingQuery,
   TranslationRequest,
   UnitIotlbEntry,
+  UnitPageRequest,
   UnitTranslation,
 } from '../unit.ts';
 import { CachedContext } from './context-cache.ts';
@@ -36,7 +37,7 @@ import {
 } from './device-address-space.ts';
 import type { RootTable, TranslationFaultReport } from './invalidation.ts';
 import { LookUp } from './look-up.ts';
-import type { PageRequest } from './page-request-queue.ts';
+import { PageRequests } from './page-requests.ts';
 import type { IntelProperties } from './properties.ts';
 import { RegisterLevel, type RegisterLevelState } from './register-level.ts';
 import { REGISTERS_BASE, REGISTERS_SIZE } from './registers.ts';
@@ -77,6 +78,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
   readonly #translator: RequestTranslator;
   readonly #lookUp: LookUp;
   readonly #mappingEvents: MappingEvents;
+  readonly #pageRequests: PageRequests;
   /** By bus; devfns that a host function stands behind. */
   readonly #hostDevices = new Map<PciBus, Set<number>>();
 
@@ -107,6 +109,14 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       systemMemory,
       translation: this.#translation,
       onRecorded: (fault) => this.#tellFault(fault),
+      onPageResponse: (response) => this.#pageRequests.respond(response),
+    });
+    this.#pageRequests = new PageRequests({
+      unit: () => this.name,
+      registers: this.registers,
+      translation: this.#translation,
+      events,
+      offered: properties.svm,
     });
     this.#translator = new RequestTranslator(remapping, this.registers, (target) => this.#translation.evaluate(target));
 
@@ -242,23 +252,12 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     return this.#translator.translateForDevice(this.#spaceOf(bus, devfn, request.pasid ?? null), request);
   }
 
-  /**
-   * A device's page request (PCIe PRI). The device must be allowed to send them, or the request is a fault.
-   * @returns `queued` for software, or that there was no room, or that the request was refused
-   */
-  requestPage(bus: PciBus, devfn: number, request: Omit<PageRequest, 'sourceId'>): 'queued' | 'overflow' | 'refused' {
-    const { sourceId } = this.#spaceOf(bus, devfn, null).space;
-    const { address, pasid, write } = request;
-    const code = this.properties.svm ? this.#translation.pageRequestFault(sourceId) : 0x47;
-    if (code !== 0) {
-      this.registers.record({ sourceId, address, code, write, pasid, faultProcessingDisabled: false });
-      return 'refused';
-    }
-    this.#translation.forgetPage(sourceId, pasid, address);
-    return this.registers.pageRequests.request({ ...request, sourceId });
+  requestPage(bus: PciBus, devfn: number, request: UnitPageRequest): 'queued' | 'refused' | 'overflow' {
+    return this.#pageRequests.request(this.#spaceOf(bus, devfn, null).space, request);
   }
 
   reset(): void {
+    this.#pageRequests.reset();
     this.registers.reset();
   }
 

@@ -1,13 +1,12 @@
 import { CommandError } from '../../core/errors.ts';
-import { REGISTERS_BASE } from '../../iommu/intel/registers.ts';
-import { IntelIommuUnit } from '../../iommu/intel/unit.ts';
+import { IntelIommuUnit, type IntelTableEntry } from '../../iommu/intel/unit.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
 import { formatDevfn } from '../../pci/address.ts';
 import type { PciDevice } from '../../pci/device.ts';
 import type { HumanCommand } from './command.ts';
 import { pageTableText } from './iommu-page-table.ts';
-import { pageTableOf, type TableEntry, tableEntries, words } from './iommu-tables.ts';
+import { pageTableOf, words } from './iommu-tables.ts';
 
 const hex = (value: bigint | number, digits: number): string => value.toString(16).padStart(digits, '0');
 const word = (value = 0n): string => `0x${hex(value, 16)}`;
@@ -27,9 +26,7 @@ export function iommuTopic(machine: Machine): HumanCommand {
       if (name !== undefined) return deviceText(machine, machine.findDevice(name));
       const units = machine.units.filter((unit) => unit instanceof IntelIommuUnit);
       const { memory } = machine;
-      return units
-        .map((unit) => `${registersText(unit)}${contextsText(unit, memory)}${queueText(unit, memory)}`)
-        .join('');
+      return units.map((unit) => `${registersText(unit)}${contextsText(unit)}${queueText(unit, memory)}`).join('');
     },
   };
 }
@@ -39,19 +36,19 @@ function registersText(unit: IntelIommuUnit): string {
   const lines = unit.registers.registers().map(({ name, offset, value }) => {
     return `${name.padEnd(16)}\t0x${hex(offset, 2)}\t\t${word(value)}\n`;
   });
-  const head = `IOMMU: ${unit.name} Register Base Address: ${hex(REGISTERS_BASE, 1)}\n`;
+  const head = `IOMMU: ${unit.name} Register Base Address: ${hex(unit.registersBase, 1)}\n`;
   return `${head}Name\t\t\tOffset\t\tContents\n${lines.join('')}\n`;
 }
 
 /** Linux's `dmar_translation_struct`. */
-function contextsText(unit: IntelIommuUnit, memory: AddressSpace): string {
+function contextsText(unit: IntelIommuUnit): string {
   if (unit.mode === 'off') return `DMA Remapping is not enabled on ${unit.name}\n\n`;
-  const lines = [...tableEntries(unit, memory)].map(contextLine);
+  const lines = [...unit.tables()].map(contextLine);
   const head = `IOMMU ${unit.name}: Root Table Address: 0x${hex(unit.root.address, 1)}\n`;
   return `${head}B.D.F\tRoot_entry\t\t\t\tContext_entry\t\t\t\tPASID\tPASID_table_entry\n${lines.join('')}\n`;
 }
 
-function contextLine({ bus, devfn, root, context, pasid, pasidEntry = [] }: TableEntry): string {
+function contextLine({ bus, devfn, root, context, pasid, pasidEntry = [] }: IntelTableEntry): string {
   const place = `${hex(bus, 2)}:${formatDevfn(devfn)}`;
   const entries = `${word(root[1])}:${word(root[0])}\t${word(context[1])}:${word(context[0])}`;
   const [low, middle, high] = pasidEntry;
@@ -96,7 +93,7 @@ function deviceText(machine: Machine, device: PciDevice): string {
   if (unit.mode === 'off') return `DMA Remapping is not enabled on ${unit.name}\n`;
   const { memory } = machine;
   const source = device.requesterId();
-  const entries = [...tableEntries(unit, memory)].filter(({ bus, devfn }) => ((bus << 8) | devfn) === source);
+  const entries = [...unit.tables()].filter(({ bus, devfn }) => ((bus << 8) | devfn) === source);
   if (entries.length === 0)
     throw new CommandError(`Device '${device.label}' has no entry in the tables of ${unit.name}`);
   const place = `0000:${hex(source >> 8, 2)}:${formatDevfn(source & 0xff)}`;
