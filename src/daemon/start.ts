@@ -62,11 +62,12 @@ export async function runDaemon(options: Options, version: string): Promise<numb
 
   const exited = new Promise<void>((resolve) => machine.onExit(() => resolve()));
   machine.onExit(() => server.stopDispatch());
-  endOnSignals(machine);
+  const ignoreSignals = endOnSignals(machine);
   try {
     await openMonitors(server, options, machine, version);
     if (options.pidFile !== null) writePidFile(options.pidFile);
   } catch (error) {
+    ignoreSignals();
     await server.close();
     throw error;
   }
@@ -74,6 +75,7 @@ export async function runDaemon(options: Options, version: string): Promise<numb
   // The machine is built paused, so that nothing runs before the clients that were waited for have come.
   if (!options.startPaused) machine.operations.run(() => machine.cont());
   await exited;
+  ignoreSignals();
   await server.close();
   return SUCCESS;
 }
@@ -97,8 +99,12 @@ async function openMonitors(server: QmpServer, options: Options, machine: Machin
   }
 }
 
-function endOnSignals(machine: Machine): void {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => machine.operations.run(() => machine.shutdown('host-signal')));
-  }
+/** Signals that ask for the end, from now until the returned function is called. */
+function endOnSignals(machine: Machine): () => void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const end = (): void => machine.operations.run(() => machine.shutdown('host-signal'));
+  for (const signal of signals) process.once(signal, end);
+  return () => {
+    for (const signal of signals) process.off(signal, end);
+  };
 }
