@@ -1,13 +1,10 @@
 import { CommandError } from '../core/errors.ts';
-import { RamBlock } from '../memory/ram-block.ts';
+import { LARGEST_RAM_BLOCK, RamBlock } from '../memory/ram-block.ts';
 import { bool, enumeration, size, uint32 } from '../qom/kinds.ts';
 import { objectProperty } from '../qom/property.ts';
 import type { QomType } from '../qom/type-registry.ts';
 import type { DeviceContext } from './context.ts';
 import { inUse, UserObject } from './user-object.ts';
-
-/** Offsets into RAM are plain numbers, exact below 2^53. */
-const LARGEST = 1n << 53n;
 
 export const memoryBackendProperties = {
   size: objectProperty('size', size, 0n, { description: 'Size of the memory region (ex: 500M)' }),
@@ -51,8 +48,10 @@ export class MemoryBackendRam extends UserObject {
   complete(): void {
     const bytes = this.value(memoryBackendProperties.size);
     if (bytes === 0n) throw new CommandError("property 'size' of memory-backend-ram doesn't take value '0'");
-    if (bytes > LARGEST) {
-      throw new CommandError(`property 'size' of memory-backend-ram doesn't take value '${bytes}': the limit is 2^53`);
+    if (bytes > LARGEST_RAM_BLOCK) {
+      throw new CommandError(
+        `property 'size' of memory-backend-ram doesn't take value '${bytes}': the limit is ${LARGEST_RAM_BLOCK} (16T)`,
+      );
     }
     this.#block = new RamBlock(this.name, bytes, this.#context.operations);
   }

@@ -1068,6 +1068,7 @@ export const schema: SchemaShape = {
         { name: 'iova', type: { kind: 'integer', format: 'uint64' }, optional: false },
         { name: 'size', type: { kind: 'integer', format: 'uint64' }, optional: false },
         { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'gpa', type: { kind: 'integer', format: 'uint64' }, optional: true },
         { name: 'readonly', type: { kind: 'boolean' }, optional: false },
         { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
         { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },

@@ -9,7 +9,8 @@ const WORDS = PAGE / 8;
  * that all of it is integer arithmetic: division and remainder of doubles cost more than the whole rest of a read.
  */
 const FANOUT = 512;
-const LARGEST = 1n << 44n;
+/** The most bytes of one block. */
+export const LARGEST_RAM_BLOCK = 1n << 44n;
 
 /** Words of a page are read through a 32-bit view, in the byte order of the processor that runs us. */
 const littleEndianHost = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
@@ -57,8 +58,8 @@ export class RamBlock implements Snapshottable<RamBlockState> {
 
   /** @throws RangeError unless `size` is 1 to 2^44 (16 TiB) */
   constructor(name: string, size: bigint, operations: OperationCounter) {
-    if (size < 1n || size > LARGEST) {
-      throw new RangeError(`RAM block ${name} cannot have ${size} bytes; the limit is ${LARGEST}`);
+    if (size < 1n || size > LARGEST_RAM_BLOCK) {
+      throw new RangeError(`RAM block ${name} cannot have ${size} bytes; the limit is ${LARGEST_RAM_BLOCK}`);
     }
     this.name = name;
     this.size = size;

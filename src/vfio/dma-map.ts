@@ -1,8 +1,7 @@
 import type { HostMemory } from '../host/memory.ts';
 import type { HostMapping, HostPageTable } from '../host/page-table.ts';
-import type { RamBlock } from '../memory/ram-block.ts';
 import type { ModelEvents } from '../trace/model-events.ts';
-import type { ShadowMap } from './guest-iommu-mr.ts';
+import type { RamRange, ShadowMap } from './guest-iommu-mr.ts';
 
 export interface DmaMapParts {
   /** The container's id, as events name it. */
@@ -27,13 +26,13 @@ export class DmaMap implements ShadowMap {
   }
 
   /**
-   * Maps `size` bytes of RAM from `offset` in `block` on at `iova`.
+   * Maps guest RAM.
    * @throws CommandError when the host refuses: misaligned, above its address width, mapped already
    */
-  mapRam(iova: bigint, size: bigint, block: RamBlock, offset: bigint, readonly: boolean): void {
+  mapRam({ iova, gpa, size, block, offset, readonly }: RamRange): void {
     const hpa = this.#memory.hpaOf(block, offset);
     this.table.map(iova, size, hpa, readonly);
-    this.#events.emit('VFIO_DMA_MAPPED', { container: this.#container, iova, size, address: hpa, readonly });
+    this.#events.emit('VFIO_DMA_MAPPED', { container: this.#container, iova, size, address: hpa, gpa, readonly });
   }
 
   /**

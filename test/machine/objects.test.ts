@@ -28,9 +28,14 @@ describe('object-add and object-del as QEMU answers', () => {
     expect(ram({ id: '9', size: 4096 })).toBe("Parameter 'id' expects an identifier");
     expect(ram({ id: 'a', size: 4096, nope: 1 })).toBe("Parameter 'nope' is unexpected");
     expect(ram({ id: 'a', size: 0 })).toBe("property 'size' of memory-backend-ram doesn't take value '0'");
-    expect(ram({ id: 'a', size: 1n << 60n })).toBe(
-      "property 'size' of memory-backend-ram doesn't take value '1152921504606846976': the limit is 2^53",
-    );
+    const limit = 1n << 44n;
+    for (const size of [limit + 1n, 1n << 53n, 1n << 60n]) {
+      expect(ram({ id: 'a', size })).toBe(
+        `property 'size' of memory-backend-ram doesn't take value '${size}': the limit is ${limit} (16T)`,
+      );
+    }
+    expect(ram({ id: 'a', size: limit })).toBe('{}');
+    expect(remove('a')).toBe('{}');
     expect(remove('a')).toBe("object 'a' not found");
     expect(ram({ id: 'a', size: 4096 })).toBe('{}');
     expect(ram({ id: 'a', size: 4096 })).toBe("attempt to add duplicate property 'a' to object (type 'container')");

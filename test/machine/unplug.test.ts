@@ -21,6 +21,18 @@ describe('unplug on machine viommu', () => {
     expect(rig.take()[1]).toBe('DEVICE_DELETED {"path":"/machine/peripheral-anon/device[1]"}');
   });
 
+  it('puts the slot back to what the registers say, which is nobody’s switch', () => {
+    const rig = new MachineRig();
+    rig.add({ driver: 'edu', id: 'e0', bus: 'rp0' });
+    const { bus, devfn } = rig.machine.findDevice('e0');
+    rig.machine.units[0]!.setBypass(bus, devfn, 'translate');
+    expect(rig.model.map(({ name }) => name)).toEqual(['IOMMU_REGION_SWITCHED']);
+    rig.remove('e0');
+    rig.add({ driver: 'edu', id: 'e1', bus: 'rp0' });
+    expect(rig.model).toHaveLength(1);
+    expect(rig.machine.units[0]!.describe().devices.at(-1)).toMatchObject({ device: 'e1', bypass: true });
+  });
+
   it('refuses what sits on the root bus, or is no device', () => {
     const rig = new MachineRig({ devices: [{ values: { driver: 'edu', id: 'e0' } }] });
     expect(['rp0', 'e0', '/machine/q35/mch'].map((id) => rig.remove(id))).toEqual(

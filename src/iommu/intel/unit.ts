@@ -206,6 +206,8 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
 
   #show(space: IntelDeviceSpace, bypass: boolean): void {
     if (!space.show(bypass)) return;
+    // An empty slot is put back for whoever comes next: that is nobody's switch.
+    if (space.bus.deviceAt(space.devfn) === null) return;
     this.#events.emit('IOMMU_REGION_SWITCHED', { iommu: this.name, device: space.deviceName, bypass });
   }
 
