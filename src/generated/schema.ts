@@ -699,6 +699,8 @@ export const schema: SchemaShape = {
         { name: 'device', type: { kind: 'string' }, optional: false },
         { name: 'listener', type: { kind: 'string' }, optional: false },
         { name: 'kind', type: { kind: 'named', name: 'NotifierKind' }, optional: false },
+        { name: 'start', type: { kind: 'integer', format: 'uint64' }, optional: true },
+        { name: 'last', type: { kind: 'integer', format: 'uint64' }, optional: true },
         { name: 'events', type: { kind: 'array', items: { kind: 'named', name: 'NotifierEvent' } }, optional: false },
         { name: 'delivered', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
         { name: 'failed', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },

@@ -787,6 +787,10 @@ export interface NotifierInfo {
   listener: string;
   /** The framework. */
   kind: NotifierKind;
+  /** Region: first address that it hears of. One registrant has a notifier for each part of the region that shows. */
+  start?: bigint | undefined;
+  /** Region: last address that it hears of. */
+  last?: bigint | undefined;
   /** What it has registered for. */
   events: readonly NotifierEvent[];
   /** Notifications that it took. */
