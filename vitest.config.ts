@@ -10,10 +10,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    reporters: [
-      'default',
-      new SkippedReporter(),
-      ...(inCi ? [['json', { outputFile: 'coverage/test-results.json' }] as const] : []),
-    ],
+    reporters: ['default', new SkippedReporter(), ...(inCi ? ['json'] : [])],
+    outputFile: { json: 'coverage/test-results.json' },
   },
 });
