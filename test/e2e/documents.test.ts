@@ -19,7 +19,7 @@ describe('README.md', () => {
 
   it('shows a tour that goes exactly like that', async () => {
     const shown = conversation(readme, '## Five minutes', '## Talking to it');
-    expect(shown.shift()).toMatch(/^\$ socat READLINE UNIX-CONNECT:/);
+    expect(shown.shift()).toMatch(/^\$ socat - UNIX-CONNECT:/);
     const daemon = await TestDaemon.start();
     try {
       const connection = await daemon.connection();
