@@ -1,7 +1,7 @@
 import { CommandError } from '../core/errors.ts';
 import { LARGEST_RAM_BLOCK, RamBlock } from '../memory/ram-block.ts';
 import { bool, enumeration, size, uint32 } from '../qom/kinds.ts';
-import { objectProperty } from '../qom/property.ts';
+import { objectProperty, type Property } from '../qom/property.ts';
 import type { QomType } from '../qom/type-registry.ts';
 import type { DeviceContext } from './context.ts';
 import { inUse, UserObject } from './user-object.ts';
@@ -24,7 +24,15 @@ export const memoryBackendProperties = {
       description: 'Set the NUMA policy',
     },
   ),
+  canonicalPath: objectProperty('x-use-canonical-path-for-ramblock-id', bool, false),
 } as const;
+
+/** What the RAM was made from, and what QEMU says to one who wants it otherwise. */
+const settled: ReadonlyMap<string, string> = new Map([
+  ['size', 'cannot change property size of memory-backend-ram '],
+  ['share', 'cannot change property value'],
+  ['reserve', 'cannot change property value'],
+]);
 
 /** RAM of a given size. It shows nowhere until something puts it into the guest's memory. */
 export class MemoryBackendRam extends UserObject {
@@ -54,6 +62,11 @@ export class MemoryBackendRam extends UserObject {
       );
     }
     this.#block = new RamBlock(this.name, bytes, this.#context.operations);
+  }
+
+  protected override checkPhase(property: Property<unknown>): void {
+    const sentence = this.#block === null ? undefined : settled.get(property.name);
+    if (sentence !== undefined) throw new CommandError(sentence);
   }
 
   dispose(): void {

@@ -367,7 +367,7 @@ export interface TargetInfo {
 export interface KvmInfo {
   /** True when KVM is in use: never here. */
   enabled: boolean;
-  /** True when KVM is built in: never here. */
+  /** True, as QEMU's build tells it: -accel kvm is taken, too. Clients go by `enabled`. */
   present: boolean;
 }
 

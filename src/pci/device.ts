@@ -6,6 +6,7 @@ import { Device } from '../qom/device.ts';
 import { functionOf, slotOf } from './address.ts';
 import { PciBus } from './bus.ts';
 import { pciProperties } from './properties.ts';
+import { checkRomSize, checkUnmodelled } from './refusals.ts';
 
 /** A base address register as configuration space tells it. */
 export interface PciBar {
@@ -91,12 +92,14 @@ export abstract class PciDevice extends Device {
    */
   override realize(bus: Bus | null): void {
     if (!(bus instanceof PciBus)) throw new Error(`${this.label} needs a PCI bus`);
+    checkRomSize(this);
     const asked = this.value(pciProperties.addr);
     const devfn = bus.chooseDevfn(this, asked);
     bus.attach(this, devfn);
     this.assign(pciProperties.addr, devfn);
     this.#bus = bus;
     try {
+      checkUnmodelled(this, devfn);
       super.realize(bus);
     } catch (error) {
       this.#leave();

@@ -44,6 +44,17 @@ describe('object-add and object-del as QEMU answers', () => {
     expect(remove('pc.ram')).toBe("object 'pc.ram' is in use, can not be deleted");
   });
 
+  it('and keeps what RAM was made from', () => {
+    const { rig, add } = rigWith();
+    expect(add({ 'qom-type': 'memory-backend-ram', id: 'a', size: 4096, share: true })).toBe('{}');
+    const ram = rig.machine.tree.objects.child('a')!;
+    expect(() => ram.setJson('size', 8192)).toThrow('cannot change property size of memory-backend-ram ');
+    expect(() => ram.setJson('share', false)).toThrow('cannot change property value');
+    expect(() => ram.setJson('reserve', false)).toThrow('cannot change property value');
+    ram.setJson('merge', false);
+    expect([ram.get('size'), ram.get('share'), ram.get('merge')]).toEqual([4096n, true, false]);
+  });
+
   it('takes sizes with units on the command line', () => {
     const objects = [{ values: { 'qom-type': 'memory-backend-ram', id: 'mb0', size: '1M' } }];
     const rig = new MachineRig({ objects });
