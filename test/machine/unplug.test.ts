@@ -51,6 +51,32 @@ describe('unplug on machine viommu', () => {
   });
 });
 
+describe('unplug of a bridge', () => {
+  const deleted = (id: string): string => `DEVICE_DELETED {"device":"${id}","path":"/machine/peripheral/${id}"}`;
+
+  it('takes along what sits behind it, deepest first', () => {
+    const rig = new MachineRig();
+    rig.add({ driver: 'pcie-root-port', id: 'deep', bus: 'rp0', chassis: 9 });
+    rig.add({ driver: 'vfio-pci', id: 'nic0', bus: 'deep', host: '0000:3b:00.0' });
+    rig.take();
+    expect(rig.remove('deep')).toBe('{}');
+    expect(rig.take()).toEqual(['reply {}', deleted('nic0'), deleted('deep')]);
+    expect(rig.machine.describeVfio()).toEqual([]);
+  });
+
+  it('ends with the reset, too, where a guest was asked, and tells each device once', () => {
+    const rig = new MachineRig(q35);
+    rig.add({ driver: 'pcie-root-port', id: 'deep', bus: 'rp1', chassis: 9 });
+    rig.add({ driver: 'edu', id: 'e0', bus: 'deep' });
+    rig.remove('deep');
+    rig.remove('e0');
+    rig.take();
+    expect(rig.command((afterReply) => rig.machine.reset(afterReply))).toBe('{}');
+    expect(rig.take().slice(-2)).toEqual([deleted('e0'), deleted('deep')]);
+    expect(rig.remove('deep')).toBe("DeviceNotFound: Device 'deep' not found");
+  });
+});
+
 describe('unplug on machine q35', () => {
   it('waits for a guest, and ends with a reset, behind its reply', () => {
     const rig = new MachineRig(q35);
