@@ -11,7 +11,11 @@ help: ## this text
 	@echo
 	@awk -F ':|## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$NF}' $(MAKEFILE_LIST)
 
-$(INSTALLED): package.json package-lock.json
+node-version:
+	@node -p process.versions.node | awk -F. '$$1 < 20 || ($$1 == 20 && $$2 < 19) \
+	  { print "viommud needs Node 20.19 or later; this is " $$0; exit 1 }' >&2
+
+$(INSTALLED): package.json package-lock.json | node-version
 	npm ci --no-audit --no-fund
 	@touch $@
 
@@ -49,10 +53,13 @@ bench: dist/main.js ## round trips and pipelined commands against a bare Node ec
 	@npx tsx test/bench/main.ts
 
 conformance: dist/main.js ## replay what was recorded from QEMU: conversations, and VT-d scenarios (needs python3)
+	@command -v python3 >/dev/null || { echo "make conformance needs python3: install the package python3" >&2; exit 1; }
 	@python3 test/conformance/run.py --binary "node dist/main.js"
 	@python3 test/conformance/vtd/run.py --binary "node dist/main.js"
 
 clean: ## remove what was built
 	rm -rf dist coverage
 
+# Phony, and a prerequisite by order alone: it runs each time and rebuilds nothing.
+.PHONY: node-version
 .PHONY: help build run test check format docs demo bench conformance clean

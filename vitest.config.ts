@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { SkippedReporter } from './test/support/skipped-reporter.ts';
 
 const inCi = process.env['CI'] !== undefined && process.env['CI'] !== '';
 
@@ -9,6 +10,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    reporters: inCi ? ['default', ['json', { outputFile: 'coverage/test-results.json' }]] : ['default'],
+    reporters: ['default', new SkippedReporter(), ...(inCi ? ['json'] : [])],
+    outputFile: { json: 'coverage/test-results.json' },
   },
 });

@@ -13,7 +13,7 @@ export function banner(machine: Machine, socketPath: string, version: string): s
     `  socket   ${socketPath}`,
     '  talk     paste these lines into another terminal:',
     '',
-    `    socat READLINE UNIX-CONNECT:${socketPath}`,
+    `    socat - UNIX-CONNECT:${socketPath}`,
     '    {"execute": "qmp_capabilities"}',
     '    {"execute": "device_add", "arguments": {"driver": "vfio-pci", "id": "nic0", "host": "0000:3b:00.0"}}',
     '    {"execute": "query-iommu-notifiers"}',

@@ -9,26 +9,33 @@ export function isDaemonized(environment: NodeJS.ProcessEnv): boolean {
 
 /**
  * Starts this program again in a session of its own and waits until its sockets listen. What it prints before that
- * comes out here.
+ * comes out here; later there is nobody to read it, and whoever waits for the end of our output must not wait for the
+ * daemon's, so the daemon's own pipes are let go of.
  * @returns the exit status for this process: 0 once it listens, its own where it ended first
  */
 export async function daemonize(argv: readonly string[]): Promise<number> {
   const [script, ...rest] = argv;
   const child = spawn(process.execPath, [...process.execArgv, script!, ...rest], {
     detached: true,
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: { ...process.env, [readyMark]: '1' },
   });
+  child.stdout?.pipe(process.stdout, { end: false });
+  child.stderr?.pipe(process.stderr, { end: false });
   const status = await new Promise<number>((resolve) => {
     child.once('message', () => resolve(0));
-    child.once('exit', (code) => resolve(code ?? 1));
+    child.once('close', (code) => resolve(code ?? 1));
   });
   if (child.connected) child.disconnect();
+  child.stdout?.destroy();
+  child.stderr?.destroy();
   child.unref();
   return status;
 }
 
-/** Tells the process that started this one that the sockets listen. */
+/** Tells the process that started this one that the sockets listen; from then on nobody reads what this one prints. */
 export function tellReady(): void {
+  if (!isDaemonized(process.env)) return;
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   process.send?.('ready');
 }

@@ -68,7 +68,7 @@ export async function runDaemon(options: Options, version: string): Promise<numb
 
   const exited = new Promise<void>((resolve) => machine.onExit(() => resolve()));
   machine.onExit(() => server.stopDispatch());
-  endOnSignals(machine);
+  const ignoreSignals = endOnSignals(machine);
   let qtest: QtestService | null = null;
   try {
     qtest = await openQtest(machine, options, virtualTime);
@@ -78,6 +78,7 @@ export async function runDaemon(options: Options, version: string): Promise<numb
   } catch (error) {
     stopTime();
     qtest?.close();
+    ignoreSignals();
     await server.close();
     throw error;
   }
@@ -88,6 +89,7 @@ export async function runDaemon(options: Options, version: string): Promise<numb
   await exited;
   stopTime();
   qtest?.close();
+  ignoreSignals();
   await server.close();
   return SUCCESS;
 }
@@ -122,8 +124,12 @@ async function clientsOf(opened: readonly Opened[]): Promise<void> {
   }
 }
 
-function endOnSignals(machine: Machine): void {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => machine.operations.run(() => machine.shutdown('host-signal')));
-  }
+/** Signals that ask for the end, from now until the returned function is called. */
+function endOnSignals(machine: Machine): () => void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const end = (): void => machine.operations.run(() => machine.shutdown('host-signal'));
+  for (const signal of signals) process.once(signal, end);
+  return () => {
+    for (const signal of signals) process.off(signal, end);
+  };
 }

@@ -1,13 +1,10 @@
 import { CommandError } from '../core/errors.ts';
-import { RamBlock } from '../memory/ram-block.ts';
+import { LARGEST_RAM_BLOCK, RamBlock } from '../memory/ram-block.ts';
 import { bool, enumeration, size, uint32 } from '../qom/kinds.ts';
-import { objectProperty } from '../qom/property.ts';
+import { objectProperty, type Property } from '../qom/property.ts';
 import type { QomType } from '../qom/type-registry.ts';
 import type { DeviceContext } from './context.ts';
 import { inUse, UserObject } from './user-object.ts';
-
-/** Offsets into RAM are plain numbers, exact below 2^53. */
-const LARGEST = 1n << 53n;
 
 export const memoryBackendProperties = {
   size: objectProperty('size', size, 0n, { description: 'Size of the memory region (ex: 500M)' }),
@@ -27,7 +24,15 @@ export const memoryBackendProperties = {
       description: 'Set the NUMA policy',
     },
   ),
+  canonicalPath: objectProperty('x-use-canonical-path-for-ramblock-id', bool, false),
 } as const;
+
+/** What the RAM was made from, and what QEMU says to one who wants it otherwise. */
+const settled: ReadonlyMap<string, string> = new Map([
+  ['size', 'cannot change property size of memory-backend-ram '],
+  ['share', 'cannot change property value'],
+  ['reserve', 'cannot change property value'],
+]);
 
 /** RAM of a given size. It shows nowhere until something puts it into the guest's memory. */
 export class MemoryBackendRam extends UserObject {
@@ -51,10 +56,17 @@ export class MemoryBackendRam extends UserObject {
   complete(): void {
     const bytes = this.value(memoryBackendProperties.size);
     if (bytes === 0n) throw new CommandError("property 'size' of memory-backend-ram doesn't take value '0'");
-    if (bytes > LARGEST) {
-      throw new CommandError(`property 'size' of memory-backend-ram doesn't take value '${bytes}': the limit is 2^53`);
+    if (bytes > LARGEST_RAM_BLOCK) {
+      throw new CommandError(
+        `property 'size' of memory-backend-ram doesn't take value '${bytes}': the limit is ${LARGEST_RAM_BLOCK} (16T)`,
+      );
     }
     this.#block = new RamBlock(this.name, bytes, this.#context.operations);
+  }
+
+  protected override checkPhase(property: Property<unknown>): void {
+    const sentence = this.#block === null ? undefined : settled.get(property.name);
+    if (sentence !== undefined) throw new CommandError(sentence);
   }
 
   dispose(): void {

@@ -367,7 +367,7 @@ export interface TargetInfo {
 export interface KvmInfo {
   /** True when KVM is in use: never here. */
   enabled: boolean;
-  /** True when KVM is built in: never here. */
+  /** True, as QEMU's build tells it: -accel kvm is taken, too. Clients go by `enabled`. */
   present: boolean;
 }
 
@@ -887,11 +887,15 @@ export interface NotifierInfo {
   listener: string;
   /** The framework. */
   kind: NotifierKind;
+  /** Region: first address that it hears of. One registrant has a notifier for each part of the region that shows. */
+  start?: bigint | undefined;
+  /** Region: last address that it hears of. */
+  last?: bigint | undefined;
   /** What it has registered for. */
   events: readonly NotifierEvent[];
-  /** Notifications delivered. */
+  /** Notifications that it took. */
   delivered: number;
-  /** Of these, how many it answered with an error. */
+  /** Notifications that it answered with an error; not among those delivered. */
   failed: number;
 }
 
@@ -1061,7 +1065,7 @@ export interface IommuIotlbFlushedEvent {
   device: string;
   /** How much it covered. */
   granularity: FlushGranularity;
-  /** The domain-id that it was limited to; absent where none was given. */
+  /** The domain-id that it was limited to: the one given, or for a PASID that of its entry; absent where there was none. */
   'domain-id'?: number | undefined;
   /** The PASID that it was limited to. */
   pasid?: number | undefined;
@@ -1559,6 +1563,8 @@ export interface VfioDmaMappedEvent {
   size: bigint;
   /** Host-physical address that it is mapped to. */
   address: bigint;
+  /** The guest-physical address of that memory. */
+  gpa?: bigint | undefined;
   /** True when devices may only read. */
   readonly: boolean;
   /** Number of the event, from 1, gapless over all model events. */
@@ -1643,7 +1649,7 @@ export interface HostTranslation {
   permissions: readonly Permission[];
 }
 
-/** The smallest invalidation that would have removed a stale entry. */
+/** The smallest invalidation that would have removed a stale entry: of the PASID cache (iommu-flush-pasid-cache) where that held it, otherwise of the IOTLB (iommu-flush-iotlb). */
 export interface MissingInvalidation {
   /** How much it would cover. */
   granularity: FlushGranularity;
@@ -1844,7 +1850,7 @@ export interface CommandMap {
   'iommu-flush-iotlb': { arguments: FlushIotlbArguments; returns: FlushReturn };
   /** The same as iommu-flush-iotlb. */
   'flush-iotlb': { arguments: FlushIotlbArguments; returns: FlushReturn };
-  /** Drop cached PASID table entries of a device, and the translations that came from them. */
+  /** Drop cached PASID table entries of a device. */
   'iommu-flush-pasid-cache': { arguments: IommuFlushPasidCacheArguments; returns: FlushReturn };
   /** Switch a device's address space between bypass and translation. */
   'iommu-set-bypass': { arguments: IommuSetBypassArguments; returns: Empty };

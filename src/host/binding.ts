@@ -1,4 +1,4 @@
-import { hex, isAligned } from '../core/address.ts';
+import { ADDRESS_LAST, hex, isAligned } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
 import type { HostCapabilities } from '../memory/host-device.ts';
 import type { PasidTable, PasidTableFormat } from '../memory/iommu-object.ts';
@@ -58,6 +58,11 @@ export function checkPasidTable(
   if (size > maximum) {
     throw new CommandError(
       `PASID table size ${size} is above the host's maximum of ${maximum} bytes: format ${format} with ${capabilities.pasidBits} PASID bits of ${device}`,
+    );
+  }
+  if (address + size - 1n > ADDRESS_LAST) {
+    throw new CommandError(
+      `PASID table of ${size} bytes at ${hex(address)} goes beyond the last address, ${hex(ADDRESS_LAST)}`,
     );
   }
   const covered = stage.covers(address, size);

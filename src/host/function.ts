@@ -147,12 +147,21 @@ export class HostFunction implements HostIommuDevice {
     if (granularity === 'domain') return caches.flushNested(nested.id, { domainId: required(flush, 'domainId') });
     const scope = {
       pasid: required(flush, 'pasid'),
-      domainId: flush.domainId ?? this.#domainOf(nested, required(flush, 'pasid')),
+      domainId: flush.domainId ?? this.#requireDomainId(nested, required(flush, 'pasid')),
     };
     if (granularity === 'pasid' || pasid === undefined) return caches.flushNested(nested.id, scope);
     if (address === undefined || size === undefined) throw new Error('a page flush comes with address and size');
     const last = Number((address + size - 1n) >> 12n);
     return caches.flushNested(nested.id, { ...scope, first: Number(address >> 12n), last });
+  }
+
+  /** The guest's domain id of a PASID: of the cached entry, else of the one in memory; null where there is none. */
+  domainIdOf(pasid: number): number | null {
+    const nested = this.#nested;
+    if (nested === null) return null;
+    const { caches, look } = this.#iommu;
+    const cached = caches.pasid.peek(caches.pasidKey(this.requester, pasid));
+    return (cached ?? look.pasidEntry(nested, pasid))?.domainId ?? null;
   }
 
   /** Drops cached PASID entries of the bound table; returns how many. The IOTLB keeps what it has. */
@@ -194,11 +203,9 @@ export class HostFunction implements HostIommuDevice {
     table?.join(this);
   }
 
-  #domainOf(nested: NestedTable, pasid: number): number {
-    const { caches, look } = this.#iommu;
-    const cached = caches.pasid.peek(caches.pasidKey(this.requester, pasid));
-    const entry = cached ?? look.pasidEntry(nested, pasid);
-    if (entry !== null) return entry.domainId;
+  #requireDomainId(nested: NestedTable, pasid: number): number {
+    const found = this.domainIdOf(pasid);
+    if (found !== null) return found;
     throw new CommandError(
       `No domain-id was given, and PASID ${pasid} has no entry in the table at ${hex(nested.table.address)} to take it from: give domain-id`,
     );

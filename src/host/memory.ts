@@ -39,6 +39,8 @@ export class HostMemory implements Snapshottable<HostMemoryState> {
   #reserved: { block: string; base: number; size: number }[] = [];
   /** The placement that the latest look-up found: nearly always the next one too. */
   #latest: Placement | null = null;
+  /** Grows whenever a block may have lost its frames: who remembers a {@link blockAt} compares it. */
+  changes = 0;
   /** What blocks that are gone had counted, so that the sum never falls. */
   #releasedWrites = 0;
 
@@ -57,6 +59,7 @@ export class HostMemory implements Snapshottable<HostMemoryState> {
     if (!this.#placements.some((placement) => placement.block === block)) return;
     this.#placements = this.#placements.filter((placement) => placement.block !== block);
     this.#latest = null;
+    this.changes += 1;
     this.#releasedWrites += block.watchedWrites + 1;
   }
 
@@ -116,6 +119,7 @@ export class HostMemory implements Snapshottable<HostMemoryState> {
     const known = new Map(this.#placements.map((placement) => [placement.block.name, placement.block]));
     this.#placements = [];
     this.#latest = null;
+    this.changes += 1;
     this.#reserved = [];
     for (const saved of state.placements) {
       const block = known.get(saved.block);

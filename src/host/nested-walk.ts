@@ -32,6 +32,16 @@ export class StageTableMemory implements TableMemory {
   readonly #lookOnly: boolean;
   /** Of the address that was found last, in its block. */
   #offset = 0;
+  // The mapped range that the latest address was found in: tables lie together, so it is nearly always the next one's.
+  #start = 0;
+  #end = 0;
+  #block: RamBlock | null = null;
+  /** Offset of the range's first byte, in the block. */
+  #base = 0;
+  #isReadonly = false;
+  #foundIn: HostPageTable | null = null;
+  #stageChanges = 0;
+  #memoryChanges = 0;
 
   constructor(memory: HostMemory, lookOnly: boolean) {
     this.#memory = memory;
@@ -49,7 +59,7 @@ export class StageTableMemory implements TableMemory {
 
   setBits(address: number, bits: number): boolean {
     const block = this.#blockAt(address);
-    if (block === null || this.stage!.readonly) return false;
+    if (block === null || this.#isReadonly) return false;
     if (!this.#lookOnly) block.orLow(this.#offset, bits);
     return true;
   }
@@ -66,12 +76,36 @@ export class StageTableMemory implements TableMemory {
 
   /** The RAM behind a guest-physical address; its offset in there is kept until the next call. */
   #blockAt(address: number): RamBlock | null {
+    const { stage } = this;
+    if (stage === null) return null;
+    if (
+      address < this.#start ||
+      address >= this.#end ||
+      stage !== this.#foundIn ||
+      stage.changes !== this.#stageChanges ||
+      this.#memory.changes !== this.#memoryChanges
+    ) {
+      if (!this.#find(stage, address)) return null;
+    }
+    this.#offset = this.#base + (address - this.#start);
+    return this.#block;
+  }
+
+  /** Remembers the range that holds an address; a mapped range lies in one block as a whole. */
+  #find(stage: HostPageTable, address: number): boolean {
     const page = Math.floor(address / PAGE);
-    if (this.stage?.lookup(page) !== true) return null;
-    const host = this.stage.frame * PAGE + (address - page * PAGE);
-    const block = this.#memory.blockAt(host);
-    this.#offset = this.#memory.offsetOf(host);
-    return block;
+    if (!stage.lookup(page)) return false;
+    const { start, end } = stage.range;
+    const host = (stage.frame - (page - start)) * PAGE;
+    this.#isReadonly = stage.readonly;
+    this.#block = this.#memory.blockAt(host);
+    this.#base = this.#memory.offsetOf(host);
+    this.#start = start * PAGE;
+    this.#end = end * PAGE;
+    this.#foundIn = stage;
+    this.#stageChanges = stage.changes;
+    this.#memoryChanges = this.#memory.changes;
+    return true;
   }
 }
 

@@ -59,6 +59,8 @@ export class HostPageTable implements Snapshottable<HostPageTableState> {
   frame = 0;
   /** The range that {@link lookup} found cannot be written. */
   readonly = false;
+  /** Grows with each change of what is mapped: who remembers a {@link HostPageTable.range} compares it. */
+  changes = 0;
   readonly #host: PageTableHost;
   readonly #functions: HostFunction[] = [];
   /** Larger page sizes than the smallest, as a number of 4 KiB pages, descending. */
@@ -133,7 +135,7 @@ export class HostPageTable implements Snapshottable<HostPageTableState> {
       );
     }
     this.#ranges.splice(at, 0, range);
-    this.#latest = 0;
+    this.#changed();
   }
 
   /**
@@ -161,7 +163,7 @@ export class HostPageTable implements Snapshottable<HostPageTableState> {
       pages += range.end - range.start;
     }
     const gone = this.#ranges.splice(first, behind - first);
-    this.#latest = 0;
+    this.#changed();
     // Nothing depends on the holes between them, so one sweep over the caches does for all.
     if (gone.length > 0) this.#host.invalidateRange(this, gone[0]!.start, gone.at(-1)!.end);
     return { bytes: address(pages), ranges: gone.length };
@@ -183,6 +185,11 @@ export class HostPageTable implements Snapshottable<HostPageTableState> {
     this.readonly = range.readonly;
     this.#pageNumber = pageNumber;
     return true;
+  }
+
+  /** The mapped range that {@link lookup} found, in input pages; `end` is the first behind it. */
+  get range(): { readonly start: number; readonly end: number } {
+    return this.#ranges[this.#latest]!;
   }
 
   /**
@@ -241,7 +248,12 @@ export class HostPageTable implements Snapshottable<HostPageTableState> {
       frame: page(hpa),
       readonly,
     }));
+    this.#changed();
+  }
+
+  #changed(): void {
     this.#latest = 0;
+    this.changes += 1;
   }
 
   #merged(): Range[] {

@@ -39,9 +39,12 @@ const NOWHERE: Outcome = { ok: false, frame: 0, guestPage: 0, permissions: 0 };
  *
  * What the DMA used is compared with a walk from the bound table down (*current*). When they agree for this access
  * (same frame and right, or refused both times) nothing is said. When not, the walk that starts from the PASID entry in
- * use tells who is to blame: if the cached translation differs from it, the IOTLB missed a flush; if it differs from
- * *current*, the PASID cache did. Both can be true, and then there are two events, that of the PASID cache first,
- * since without that flush the other would only bring the old tables back.
+ * use tells who is to blame: if it differs from *current*, the PASID cache missed a flush; if the cached translation
+ * differs from it, the IOTLB did. So did the IOTLB when the old translation would outlive the flush of the PASID
+ * cache, because the new entry finds it under the same tag. With both to blame there are two events, that of the PASID
+ * cache first, since without that flush the other would only bring the old tables back. Together, what the events of
+ * one DMA call missing is enough to cure what it used; a translation that it cached itself on the way, walked from old
+ * tables, is reported when it is used.
  */
 export class StaleDetector {
   readonly #memory: HostMemory;
@@ -90,7 +93,8 @@ export class StaleDetector {
     }
     if (alike(use.used, current, access)) return;
     if (entryDiffers && !alike(middle, current, access)) this.#report(use, 'pasid', current, entrySince ?? 0);
-    if (translation !== null && !alike(use.used, middle, access)) {
+    const outlives = now !== null && now.firstStage !== null && now.domainId === entry.domainId;
+    if (translation !== null && (outlives || !alike(use.used, middle, access))) {
       this.#report(use, 'iotlb', current, this.#translationSince(translation, entry));
     }
   }

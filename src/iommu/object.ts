@@ -183,13 +183,15 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
 
   /**
    * Tells every listener that takes IOTLB flushes. A guest flushes whatever devices it has: without a listener nothing
-   * is propagated, and no event says so.
+   * is propagated, and no event says so. A domain id that a flush of a PASID leaves out is the one that the first
+   * listener who knows the PASID gives; all listeners and the event get the flush with that.
    * @throws CommandError when a member that the granularity needs is missing or out of range; for a command, when
    *   nobody listens
    */
-  flushIotlb(flush: IotlbFlush, origin: Origin): FlushResult {
-    checkIotlbFlush(flush);
+  flushIotlb(asked: IotlbFlush, origin: Origin): FlushResult {
+    checkIotlbFlush(asked);
     if (!this.#isServed('flush-iotlb', origin)) return { listeners: [], dropped: 0 };
+    const flush = this.#withDomainId(asked);
     const result = this.#flush('flush-iotlb', (listener) => listener.flushIotlb?.(flush) ?? 0);
     this.#events.emit('IOMMU_IOTLB_FLUSHED', {
       iommu: this.unit,
@@ -271,6 +273,18 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
     if (this.serves(event)) return true;
     if (origin === 'guest') return false;
     throw new CommandError(`No listener takes '${event}' for device '${this.device}'; ${WHO_LISTENS}`);
+  }
+
+  #withDomainId(flush: IotlbFlush): IotlbFlush {
+    const { granularity, pasid, domainId } = flush;
+    if (pasid === undefined || domainId !== undefined || (granularity !== 'pasid' && granularity !== 'page')) {
+      return flush;
+    }
+    for (const { listener } of this.#registrations) {
+      const found = listener.domainIdOf?.(pasid) ?? null;
+      if (found !== null) return { ...flush, domainId: found };
+    }
+    return flush;
   }
 
   #flush(event: ObjectEvent, deliver: (listener: ObjectListener) => number): FlushResult {

@@ -83,9 +83,7 @@ export class Hotplug implements Snapshottable<HotplugState> {
 
   /** A reset ends what no guest has acknowledged. */
   completePending(afterReply: AfterReply): void {
-    const pending = this.#pending;
-    this.#pending = [];
-    for (const device of pending) this.#take(device, afterReply);
+    for (let [device] = this.#pending; device !== undefined; [device] = this.#pending) this.#take(device, afterReply);
   }
 
   save(): HotplugState {
@@ -98,7 +96,10 @@ export class Hotplug implements Snapshottable<HotplugState> {
     this.#pending = state.pending.map((path) => findDevice(root, peripheral, path));
   }
 
+  /** Removes a device, after what sits behind it: a bridge takes its bus along. */
   #take(device: Device, afterReply: AfterReply): void {
+    for (const below of device.childBuses.flatMap((bus) => bus.devices).toReversed()) this.#take(below, afterReply);
+    this.#pending = this.#pending.filter((other) => other !== device);
     const { id, path } = device;
     const gone = this.#parts.leaving(device);
     removeDevice(device);

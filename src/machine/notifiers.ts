@@ -8,6 +8,9 @@ export interface NotifierInfo {
   readonly listener: string;
   /** On the IOMMU region, which shows only while the space is translated, or on the IOMMU object, which is always there. */
   readonly kind: 'region' | 'object';
+  /** Of a region notifier: the addresses that it hears of, both inclusive. */
+  readonly start?: bigint;
+  readonly last?: bigint;
   readonly events: (RegionEventType | ObjectEvent)[];
   readonly delivered: number;
   readonly failed: number;
@@ -21,10 +24,12 @@ export function notifiersOf(unit: IommuUnit): NotifierInfo[] {
 }
 
 function regionNotifiers({ region }: DeviceSpace): NotifierInfo[] {
-  return region.notifiers.map(({ device, name, events, delivered, failed }) => ({
+  return region.notifiers.map(({ device, name, start, last, events, delivered, failed }) => ({
     device,
     listener: name,
     kind: 'region',
+    start,
+    last,
     events: REGION_EVENTS.filter((event) => events.has(event)),
     delivered,
     failed,

@@ -43,6 +43,8 @@ export interface ObjectListener {
   /** A throw refuses the table. */
   bind?(table: PasidTable): void;
   unbind?(): void;
+  /** The domain id that requests with `pasid` are tagged with; null when the listener knows none. */
+  domainIdOf?(pasid: number): number | null;
   /** Returns how many cached entries were dropped. */
   flushIotlb?(flush: IotlbFlush): number;
   /** Returns how many cached entries were dropped. */

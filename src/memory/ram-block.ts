@@ -5,11 +5,15 @@ import type { Snapshottable } from '../trace/snapshot.ts';
 const PAGE = 4096;
 const WORDS = PAGE / 8;
 /**
- * Pages are found through a top array (an entry a GiB) and two levels of 512 entries. A page number has 32 bits, so
- * that all of it is integer arithmetic: division and remainder of doubles cost more than the whole rest of a read.
+ * Pages are found through a top array (an entry for 16 MiB: half a MiB of it for a guest of 1 TiB) and one table of 4096
+ * pages. A third level would save that half MiB, but each level is one more place in memory that every table entry of a
+ * walk waits for. A page number has 32 bits, so that all of it is integer arithmetic: division and remainder of doubles
+ * cost more than the whole rest of a read.
  */
-const FANOUT = 512;
-const LARGEST = 1n << 44n;
+const TABLE_SHIFT = 12;
+const FANOUT = 1 << TABLE_SHIFT;
+/** The most bytes of one block. */
+export const LARGEST_RAM_BLOCK = 1n << 44n;
 
 /** Words of a page are read through a 32-bit view, in the byte order of the processor that runs us. */
 const littleEndianHost = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
@@ -27,7 +31,6 @@ interface Page {
 }
 
 type PageTable = (Page | undefined)[];
-type Middle = (PageTable | undefined)[];
 
 export interface RamBlockState {
   /** The touched pages by ascending offset. */
@@ -51,14 +54,14 @@ export class RamBlock implements Snapshottable<RamBlockState> {
   high = 0;
   readonly #length: number;
   readonly #operations: OperationCounter;
-  #top: (Middle | undefined)[];
+  #top: (PageTable | undefined)[];
   #pages = 0;
   #watchedWrites = 0;
 
   /** @throws RangeError unless `size` is 1 to 2^44 (16 TiB) */
   constructor(name: string, size: bigint, operations: OperationCounter) {
-    if (size < 1n || size > LARGEST) {
-      throw new RangeError(`RAM block ${name} cannot have ${size} bytes; the limit is ${LARGEST}`);
+    if (size < 1n || size > LARGEST_RAM_BLOCK) {
+      throw new RangeError(`RAM block ${name} cannot have ${size} bytes; the limit is ${LARGEST_RAM_BLOCK}`);
     }
     this.name = name;
     this.size = size;
@@ -173,15 +176,12 @@ export class RamBlock implements Snapshottable<RamBlockState> {
 
   save(): RamBlockState {
     const pages: RamBlockState['pages'] = [];
-    for (const [topIndex, middle] of this.#top.entries()) {
-      if (middle === undefined) continue;
-      for (const [tableIndex, table] of middle.entries()) {
-        if (table === undefined) continue;
-        for (const [pageIndex, page] of table.entries()) {
-          if (page === undefined) continue;
-          const offset = ((topIndex * FANOUT + tableIndex) * FANOUT + pageIndex) * PAGE;
-          pages.push({ offset, bytes: page.bytes.slice(), writes: page.writes === null ? null : [...page.writes] });
-        }
+    for (const [tableIndex, table] of this.#top.entries()) {
+      if (table === undefined) continue;
+      for (const [pageIndex, page] of table.entries()) {
+        if (page === undefined) continue;
+        const offset = (tableIndex * FANOUT + pageIndex) * PAGE;
+        pages.push({ offset, bytes: page.bytes.slice(), writes: page.writes === null ? null : [...page.writes] });
       }
     }
     return { pages, watchedWrites: this.#watchedWrites };
@@ -207,17 +207,14 @@ export class RamBlock implements Snapshottable<RamBlockState> {
 
   #find(offset: number): Page | undefined {
     const number = (offset / PAGE) >>> 0;
-    const middle = this.#top[number >>> 18];
-    if (middle === undefined) return undefined;
-    const table = middle[(number >>> 9) & (FANOUT - 1)];
+    const table = this.#top[number >>> TABLE_SHIFT];
     if (table === undefined) return undefined;
     return table[number & (FANOUT - 1)];
   }
 
   #touch(offset: number): Page {
     const number = (offset / PAGE) >>> 0;
-    const middle = (this.#top[number >>> 18] ??= new Array<PageTable | undefined>(FANOUT).fill(undefined));
-    const table = (middle[(number >>> 9) & (FANOUT - 1)] ??= new Array<Page | undefined>(FANOUT).fill(undefined));
+    const table = (this.#top[number >>> TABLE_SHIFT] ??= new Array<Page | undefined>(FANOUT).fill(undefined));
     const index = number & (FANOUT - 1);
     let page = table[index];
     if (page === undefined) {
@@ -236,5 +233,5 @@ export class RamBlock implements Snapshottable<RamBlockState> {
 }
 
 function emptyTop(length: number): undefined[] {
-  return new Array<undefined>(Math.ceil(length / (PAGE * FANOUT * FANOUT))).fill(undefined);
+  return new Array<undefined>(Math.ceil(length / (PAGE * FANOUT))).fill(undefined);
 }

@@ -19,7 +19,7 @@ export function dmaHandlers(machine: Machine): HandlersOf<'dma-read' | 'dma-writ
   });
   return {
     'dma-read': (args, context) => {
-      checkTransfer(args.address, args.size);
+      checkTransfer(args.address, args.size, 'size');
       const encoding = args.encoding ?? 'base64';
       const asked = order(args, false, new Uint8Array(Number(args.size)));
       if (args.wait === false) {
@@ -33,7 +33,7 @@ export function dmaHandlers(machine: Machine): HandlersOf<'dma-read' | 'dma-writ
     'dma-write': (args, context) => {
       const encoding = args.encoding ?? 'base64';
       const bytes = decodeData(args.data, encoding, 'data');
-      checkTransfer(args.address, BigInt(bytes.length));
+      checkTransfer(args.address, BigInt(bytes.length), 'data');
       const asked = order(args, true, bytes);
       if (args.wait === false) {
         return { dma: machine.dmas.start(asked, encoding, (action) => context.afterReply(action)) };

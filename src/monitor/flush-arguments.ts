@@ -20,14 +20,19 @@ function checkRange(address: bigint, size: bigint): void {
   }
 }
 
-/** The tags that a scope names; what was not given is absent. */
-function tags(args: { 'domain-id'?: number | undefined; pasid?: number | undefined }): {
-  domainId?: number;
-  pasid?: number;
-} {
+/**
+ * The tags that limit a scope of that granularity; what was not given is absent. Others say nothing about the scope, as
+ * the fields of an invalidation descriptor that its granularity does not use, and an event must not show them.
+ */
+function tags(
+  granularity: FlushIotlbArguments['granularity'],
+  args: { 'domain-id'?: number | undefined; pasid?: number | undefined },
+): { domainId?: number; pasid?: number } {
+  const { 'domain-id': domainId, pasid } = args;
+  const ofPasid = granularity === 'pasid' || granularity === 'page';
   return {
-    ...(args['domain-id'] === undefined ? {} : { domainId: args['domain-id'] }),
-    ...(args.pasid === undefined ? {} : { pasid: args.pasid }),
+    ...(domainId !== undefined && granularity !== 'global' && { domainId }),
+    ...(pasid !== undefined && ofPasid && { pasid }),
   };
 }
 
@@ -36,7 +41,7 @@ export function iotlbFlush(args: FlushIotlbArguments): IotlbFlush {
   const { granularity, address, size } = args;
   if (granularity === 'domain') require(args, 'domain-id');
   if (granularity === 'pasid' || granularity === 'page') require(args, 'pasid');
-  const scope = { granularity, leafOnly: args['leaf-only'] ?? false, ...tags(args) };
+  const scope = { granularity, leafOnly: args['leaf-only'] ?? false, ...tags(granularity, args) };
   if (granularity !== 'page') return scope;
   require(args, 'address');
   require(args, 'size');
@@ -48,5 +53,5 @@ export function iotlbFlush(args: FlushIotlbArguments): IotlbFlush {
 export function pasidCacheFlush(args: IommuFlushPasidCacheArguments): PasidCacheFlush {
   if (args.granularity === 'domain') require(args, 'domain-id');
   if (args.granularity === 'pasid') require(args, 'pasid');
-  return { granularity: args.granularity, ...tags(args) };
+  return { granularity: args.granularity, ...tags(args.granularity, args) };
 }

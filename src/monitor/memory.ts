@@ -10,12 +10,18 @@ import type { HandlersOf } from './handlers-of.ts';
 /** The most that one command moves: a reply is one line, and base64 of this is what a client's buffer still holds. */
 const LARGEST_TRANSFER = 4n * 1024n * 1024n;
 
-/** Checks `size` bytes at `address`. @throws CommandError naming the limit */
-export function checkTransfer(address: bigint, size: bigint): void {
-  if (size < 1n) throw new CommandError(`Parameter 'size' expects a number of bytes from 1 to ${LARGEST_TRANSFER}`);
+/**
+ * Checks `size` bytes at `address`, which the argument `parameter` gave.
+ * @throws CommandError naming the limit
+ */
+export function checkTransfer(address: bigint, size: bigint, parameter: 'size' | 'data'): void {
+  if (size < 1n) {
+    const expected = parameter === 'size' ? 'a number of bytes' : 'bytes,';
+    throw new CommandError(`Parameter '${parameter}' expects ${expected} from 1 to ${LARGEST_TRANSFER}`);
+  }
   if (size > LARGEST_TRANSFER) {
     throw new CommandError(
-      `Parameter 'size' is ${size} bytes, above the ${LARGEST_TRANSFER} that one command moves; use several commands`,
+      `Parameter '${parameter}' is ${size} bytes, above the ${LARGEST_TRANSFER} that one command moves; use several commands`,
     );
   }
   if (address + size - 1n > ADDRESS_LAST) {
@@ -67,7 +73,7 @@ export function memoryHandlers(
     'query-address-spaces': () => ({ 'address-spaces': describeAddressSpaces(machine.topology) }),
     'query-flat-view': (args) => describeFlatView(findSpace(machine, args['address-space'])),
     'memory-read': (args) => {
-      checkTransfer(args.address, args.size);
+      checkTransfer(args.address, args.size, 'size');
       const bytes = new Uint8Array(Number(args.size));
       const space = findSpace(machine, args['address-space'] ?? 'memory');
       requireAll(space.read(args.address, bytes), args.address, bytes.length, false);
@@ -75,7 +81,7 @@ export function memoryHandlers(
     },
     'memory-write': (args) => {
       const bytes = decodeData(args.data, args.encoding ?? 'base64', 'data');
-      checkTransfer(args.address, BigInt(bytes.length));
+      checkTransfer(args.address, BigInt(bytes.length), 'data');
       const space = findSpace(machine, args['address-space'] ?? 'memory');
       requireWritable(space, args.address, BigInt(bytes.length));
       requireAll(space.write(args.address, bytes), args.address, bytes.length, true);

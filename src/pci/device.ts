@@ -13,6 +13,7 @@ import { PciFunction } from './function.ts';
 import type { PciFunctionState } from './function.ts';
 import type { HeaderType } from './header.ts';
 import { pciProperties } from './properties.ts';
+import { checkRomSize, checkUnmodelled } from './refusals.ts';
 import { Command } from './registers.ts';
 
 /** A base address register as configuration space tells it. */
@@ -195,12 +196,14 @@ export abstract class PciDevice extends Device implements Snapshottable<PciDevic
    */
   override realize(bus: Bus | null): void {
     if (!(bus instanceof PciBus)) throw new Error(`${this.label} needs a PCI bus`);
+    checkRomSize(this);
     const asked = this.value(pciProperties.addr);
     const devfn = bus.chooseDevfn(this, asked);
     bus.attach(this, devfn);
     this.assign(pciProperties.addr, devfn);
     this.#bus = bus;
     try {
+      checkUnmodelled(this, devfn);
       super.realize(bus);
     } catch (error) {
       this.#leave();

@@ -24,15 +24,15 @@ export function integerOf(value: unknown): bigint | null {
 }
 
 /**
- * Reads hexadecimal digits as C's scanf `%x` does, from `from` on: white space, a sign and `0x` may stand in front.
- * Gives the value modulo 2^32 and the position behind; null when no digit is there.
+ * Reads hexadecimal digits as C's scanf `%x` does, from `from` on: white space, a sign and `0x` may stand in front,
+ * and a `0x` alone is zero. Gives the value modulo 2^32 and the position behind; null when nothing of it is there.
  */
 export function scanHex(text: string, from: number): { value: number; next: number } | null {
-  const scanner = /[ \t\n\v\f\r]*([+-]?)(?:0x(?=[0-9a-f]))?([0-9a-f]+)/iy;
+  const scanner = /[ \t\n\v\f\r]*([+-]?)(?:0x([0-9a-f]*)|([0-9a-f]+))/iy;
   scanner.lastIndex = from;
   const match = scanner.exec(text);
   if (match === null) return null;
-  const magnitude = BigInt(`0x${match[2]!}`);
+  const magnitude = BigInt(`0x${match[2] || match[3] || '0'}`);
   const value = Number(BigInt.asUintN(32, match[1] === '-' ? -magnitude : magnitude));
   return { value, next: scanner.lastIndex };
 }

@@ -94,7 +94,8 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     const { block } = section.region;
     if (inner === null || block === null) return;
     const offset = section.offsetInRegion + (inner.iova - section.start);
-    this.#map.mapRam(inner.iova, inner.size, block, offset, section.readonly);
+    // Sections of RAM show where plain memory does: there an address of the space is guest-physical.
+    this.#map.mapRam({ ...inner, gpa: inner.iova, block, offset, readonly: section.readonly });
   }
 
   /** Skips exactly the sections that {@link regionAdd} skipped: an unmap of what was never mapped is a bug. */

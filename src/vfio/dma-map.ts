@@ -1,9 +1,8 @@
 import type { Hpa } from '../core/address.ts';
 import type { HostMemory } from '../host/memory.ts';
 import type { HostMapping, HostPageTable } from '../host/page-table.ts';
-import type { RamBlock } from '../memory/ram-block.ts';
 import type { HeldEvents, ModelEvents } from '../trace/model-events.ts';
-import type { ShadowMap } from './guest-iommu-mr.ts';
+import type { RamRange, ShadowMap } from './guest-iommu-mr.ts';
 
 export interface DmaMapParts {
   /** The container's id, as events name it. */
@@ -15,7 +14,14 @@ export interface DmaMapParts {
 
 /** Changes of one kind that touch. */
 type Run =
-  | { readonly mapped: true; readonly iova: bigint; size: bigint; readonly address: Hpa; readonly readonly: boolean }
+  | {
+      readonly mapped: true;
+      readonly iova: bigint;
+      size: bigint;
+      readonly gpa: bigint;
+      readonly address: Hpa;
+      readonly readonly: boolean;
+    }
   | { readonly mapped: false; readonly iova: bigint; size: bigint };
 
 /** A container's map: the host page table, with an event for each change; changes of one operation that touch share one. */
@@ -36,13 +42,13 @@ export class DmaMap implements ShadowMap, HeldEvents {
   }
 
   /**
-   * Maps `size` bytes of RAM from `offset` in `block` on at `iova`.
+   * Maps guest RAM.
    * @throws CommandError when the host refuses: misaligned, above its address width, mapped already
    */
-  mapRam(iova: bigint, size: bigint, block: RamBlock, offset: bigint, readonly: boolean): void {
+  mapRam({ iova, gpa, size, block, offset, readonly }: RamRange): void {
     const hpa = this.#memory.hpaOf(block, offset);
     this.table.map(iova, size, hpa, readonly);
-    this.#note({ mapped: true, iova, size, address: hpa, readonly });
+    this.#note({ mapped: true, iova, size, gpa, address: hpa, readonly });
   }
 
   /**
@@ -65,7 +71,8 @@ export class DmaMap implements ShadowMap, HeldEvents {
     const { iova, size } = run;
     const common = { container: this.#container, iova, size };
     if (run.mapped) {
-      this.#events.emit('VFIO_DMA_MAPPED', { ...common, address: run.address, readonly: run.readonly });
+      const { address, gpa } = run;
+      this.#events.emit('VFIO_DMA_MAPPED', { ...common, address, gpa, readonly: run.readonly });
     } else {
       this.#events.emit('VFIO_DMA_UNMAPPED', common);
     }
@@ -97,7 +104,8 @@ export class DmaMap implements ShadowMap, HeldEvents {
 function continues(held: Run, run: Run): boolean {
   if (held.iova + held.size !== run.iova) return false;
   if (!held.mapped || !run.mapped) return held.mapped === run.mapped;
-  return held.address + held.size === run.address && held.readonly === run.readonly;
+  if (held.readonly !== run.readonly) return false;
+  return held.address + held.size === run.address && held.gpa + held.size === run.gpa;
 }
 
 function clip(mapping: HostMapping, start: bigint, last: bigint): { iova: bigint; size: bigint } | null {

@@ -7,10 +7,21 @@ import type { MemorySection } from '../memory/listener.ts';
 import type { RamBlock } from '../memory/ram-block.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 
+/** A range of guest RAM that a container maps; sizes and offsets in bytes. */
+export interface RamRange {
+  readonly iova: bigint;
+  readonly gpa: bigint;
+  readonly size: bigint;
+  readonly block: RamBlock;
+  /** Of the first byte, in the block. */
+  readonly offset: bigint;
+  readonly readonly: boolean;
+}
+
 /** The map of a container, as its sections of an IOMMU region fill it. */
 export interface ShadowMap {
   /** @throws CommandError when the host refuses it */
-  mapRam(iova: bigint, size: bigint, block: RamBlock, offset: bigint, readonly: boolean): void;
+  mapRam(range: RamRange): void;
   /** @throws CommandError when a mapping would be split */
   unmap(iova: bigint, size: bigint): void;
 }
@@ -86,8 +97,7 @@ export class GuestIommuMr implements Snapshottable<{ delivered: number; failed: 
       this.#map.unmap(iova, size);
       return;
     }
-    const { block, offset, readonly } = this.#resolve(entry);
-    this.#map.mapRam(iova, size, block, offset, readonly);
+    this.#map.mapRam({ iova, gpa: entry.translated, size, ...this.#resolve(entry) });
   }
 
   /** The RAM that an entry leads to: all of it in one section, or it is refused. */

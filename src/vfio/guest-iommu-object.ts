@@ -1,3 +1,4 @@
+import { CommandError } from '../core/errors.ts';
 import type { HostFunction } from '../host/function.ts';
 import type {
   IommuObject,
@@ -22,12 +23,17 @@ export class GuestIommuObject implements ObjectListener {
   readonly device: string;
   readonly #object: IommuObject;
   readonly #function: HostFunction;
+  readonly #isShadowed: () => boolean;
 
-  /** @param device its id, or its QOM path where it has none */
-  constructor(device: string, object: IommuObject, hostFunction: HostFunction) {
+  /**
+   * @param device its id, or its QOM path where it has none
+   * @param isShadowed whether the device's container maps I/O-virtual addresses now, instead of guest-physical ones
+   */
+  constructor(device: string, object: IommuObject, hostFunction: HostFunction, isShadowed: () => boolean) {
     this.device = device;
     this.#object = object;
     this.#function = hostFunction;
+    this.#isShadowed = isShadowed;
   }
 
   register(): void {
@@ -39,13 +45,26 @@ export class GuestIommuObject implements ObjectListener {
     this.#object.unregister(this);
   }
 
-  /** @throws CommandError when the host refuses the table; the one before stays bound then */
+  /**
+   * @throws CommandError when the host refuses the table, or cannot walk it because the device is translated; the one
+   *   before stays bound then
+   */
   bind(table: PasidTable): void {
+    if (this.#isShadowed()) {
+      throw new CommandError(
+        `Device '${this.device}' is translated by its vIOMMU, so the host maps I/O-virtual addresses for it and cannot ` +
+          'walk a PASID table in guest-physical memory; switch it with iommu-set-bypass, mode bypass, first',
+      );
+    }
     this.#function.bindPasidTable(table);
   }
 
   unbind(): void {
     this.#function.unbindPasidTable();
+  }
+
+  domainIdOf(pasid: number): number | null {
+    return this.#function.domainIdOf(pasid);
   }
 
   flushIotlb(flush: IotlbFlush): number {

@@ -137,7 +137,8 @@ export class Vfio implements Snapshottable<VfioState> {
     undo(() => found.release());
     const container = this.#containerOf(addressSpace, attachment.contract, undo, (made) => found.attach(made.table));
     const object = addressSpace.iommuObject();
-    const listener = object === null ? null : new GuestIommuObject(name, object, found);
+    const listener =
+      object === null ? null : new GuestIommuObject(name, object, found, () => container.guestRegions.length > 0);
     listener?.register();
     const device: VfioDevice = new VfioDevice({
       name,

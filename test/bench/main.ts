@@ -1,6 +1,6 @@
 /**
  * `make bench`: commands per second of this daemon beside a bare Node echo server and, where it is installed, real
- * QEMU, taken in turn in one run. Only the ratios mean anything: the machine's speed drifts, and the round trips of
+ * QEMU, taken in turn in one run; then translations beside a C program's. Only the ratios mean anything: the machine's speed drifts, and the round trips of
  * all candidates drift with it.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram } from '../support/system-program.ts';
 import { type Candidate, withCandidate } from './load.ts';
+import { benchWalks } from './walk.ts';
 
 const rounds = 3;
 const runs = [
@@ -64,6 +65,7 @@ try {
     }
   }
   if (qemu === null) console.log('QEMU is not installed (package qemu-system-x86): left out.');
+  benchWalks();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

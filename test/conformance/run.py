@@ -4,11 +4,13 @@
   run.py --binary "PROGRAM" [NAME…]
 
 expectations.json names each transcript with the steps that may differ and why. A step that differs and is not listed
-is a failure; so is a listed step that no longer differs, unless its reason starts with "timing". Each transcript is
-replayed a second time before a failure counts, since the recordings hold moments of a real machine.
+is a failure; so is a listed step that no longer differs, unless its reason starts with "timing". Some are replayed at
+the same time, since a replay mostly waits; one that fails is replayed once more by itself before that counts, since the
+recordings hold moments of a real machine.
 The last line is `N passed, N failed`, one count a transcript.
 """
 import argparse
+import concurrent.futures
 import contextlib
 import io
 import json
@@ -20,17 +22,19 @@ import sys
 import replay
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+AT_ONCE = 4
 
 
-def attempt(name, argv):
-    """The counts, the differing steps with their text, and replay's note of one run."""
+def attempt(name, argv, expected):
+    """One run: its counts (alike, compared, absent) and the complaints about it."""
     with open(os.path.join(HERE, "transcripts", name + ".json")) as file:
         document = json.load(file)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         same, compared, absent, note = replay.run(document, argv, True)
     parts = re.split(r"^  step (\d+) ", printed.getvalue(), flags=re.M)[1:]
-    return same, compared, absent, note, dict(zip(map(int, parts[::2]), parts[1::2]))
+    differing = dict(zip(map(int, parts[::2]), parts[1::2]))
+    return (same, compared, absent), judge(expected, differing, note)
 
 
 def judge(expected, differing, note):
@@ -55,18 +59,22 @@ def main():
     unknown = {name[:-5] for name in os.listdir(os.path.join(HERE, "transcripts"))} ^ set(expectations)
     if unknown:
         sys.exit("expectations.json and transcripts/ disagree about: " + ", ".join(sorted(unknown)))
+    argv = shlex.split(options.binary)
+    names = options.names or sorted(expectations)
     passed = failed = 0
-    for name in options.names or sorted(expectations):
-        expected = expectations[name]
-        if "left-out" in expected and not options.names:
-            print("%-32s left out: %s" % (name, expected["left-out"]), flush=True)
+    # Processes, not threads: what replay prints is caught by redirecting a whole process's output.
+    with concurrent.futures.ProcessPoolExecutor(AT_ONCE) as pool:
+        replayed = [name for name in names if options.names or "left-out" not in expectations[name]]
+        results = {name: pool.submit(attempt, name, argv, expectations[name]) for name in replayed}
+        concurrent.futures.wait(results.values())
+    for name in names:
+        if name not in results:
+            print("%-32s left out: %s" % (name, expectations[name]["left-out"]), flush=True)
             continue
-        for _ in range(2):
-            same, compared, absent, note, differing = attempt(name, shlex.split(options.binary))
-            complaints = judge(expected, differing, note)
-            if not complaints:
-                break
-        line = "%-32s %4d / %4d alike, %d absent" % (name, same, compared, absent)
+        counts, complaints = results[name].result()
+        if complaints:
+            counts, complaints = attempt(name, argv, expectations[name])
+        line = "%-32s %4d / %4d alike, %d absent" % ((name,) + counts)
         print(line + ("" if not complaints else "  FAILED"), flush=True)
         for complaint in complaints:
             print("    " + complaint.replace("\n", "\n    "), flush=True)

@@ -1,10 +1,9 @@
-/** Every example of the schema, each on a daemon of its own with the default machine. */
+/** Every example of the schema, over a real socket, each on a daemon of its own with the default machine. */
 import { describe, expect, it } from 'vitest';
 import { load } from '../../schema/generator/load.ts';
 import type { Example } from '../../schema/generator/source.ts';
-import { TestDaemon } from '../support/daemon.ts';
-import type { Conversation } from '../support/example-player.ts';
-import { matches, playExample } from '../support/example-player.ts';
+import { type Conversation, matches, playExample } from '../support/example-player.ts';
+import { InProcessDaemon } from '../support/in-process-daemon.ts';
 
 const source = load();
 
@@ -19,7 +18,7 @@ const examples = source.modules.flatMap((module) =>
   ),
 );
 
-async function converse(daemon: TestDaemon): Promise<Conversation> {
+async function converse(daemon: InProcessDaemon): Promise<Conversation> {
   const connection = await daemon.connection();
   let read = 0;
   return {
@@ -33,7 +32,7 @@ async function converse(daemon: TestDaemon): Promise<Conversation> {
 
 describe('examples of the schema', () => {
   it.each(examples)('%s', async (_, example) => {
-    const daemon = await TestDaemon.start();
+    const daemon = await InProcessDaemon.start();
     try {
       await playExample(example, source.setups, await converse(daemon));
     } finally {

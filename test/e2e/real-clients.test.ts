@@ -51,7 +51,7 @@ describe('recorded clients', () => {
   });
   afterAll(() => daemon.stop());
 
-  it.each(conversations)('$name', async ({ steps }) => {
+  it.each(conversations.map(({ name, steps }) => [name, steps] as const))('%s', async (_, steps) => {
     const connection = await daemon.connection();
     let expected = '';
     for (const { ev, c2s, s2c } of steps) {

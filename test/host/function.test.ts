@@ -64,6 +64,12 @@ describe('HostFunction.bindPasidTable', () => {
       { address: 64n * MIB - 4096n, size: 8192n },
       'PASID table 0x3fff000-0x4000fff is not wholly in guest RAM: nothing is mapped at 0x4000000',
     ],
+    [
+      'an end beyond the last address',
+      {},
+      { address: 0xffff_ffff_ffff_f000n, size: 8192n },
+      'PASID table of 8192 bytes at 0xfffffffffffff000 goes beyond the last address, 0xffffffffffffffff',
+    ],
   ] as const)('refuses %s', (_what, options, table, sentence) => {
     const guest = new Guest({ options });
     const bound = { address: DIRECTORY as Gpa, size: 4096n, format: 'vtd-scalable', ...table } as const;

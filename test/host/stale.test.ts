@@ -96,30 +96,51 @@ describe('a stale translation', () => {
 });
 
 describe('a stale PASID entry', () => {
-  it('asks for a PASID-cache flush, and after that alone for the IOTLB one', () => {
+  it('asks for a PASID-cache flush and, since the translation would outlive that, for the IOTLB one', () => {
     const guest = simpleGuest();
     guest.byte(IOVA, 5);
     const root = ROOT + 0x8000n;
     guest.mapPage(root, IOVA, DATA + 0x1000n, RW, { next: POOL + 0x10_0000n });
     const since = guest.poke(LEAF_TABLE + 64n * 5n + 16n, root);
+    const translations = { cached: { gpa: DATA }, current: { gpa: DATA + 0x1000n } };
+    const pasid = { cache: 'pasid', since, ...translations };
+    const iotlb = { cache: 'iotlb', since, ...translations };
     expect(guest.byte(IOVA, 5)).toBe(0xa1);
-    expect(guest.stale).toHaveLength(1);
-    expect(guest.stale[0]).toMatchObject({
-      cache: 'pasid',
-      since,
-      cached: { gpa: DATA },
-      current: { gpa: DATA + 0x1000n },
-      missing: { granularity: 'pasid', 'domain-id': 1, pasid: 5 },
-    });
+    expect(guest.stale).toMatchObject([
+      { ...pasid, missing: { granularity: 'pasid', 'domain-id': 1, pasid: 5 } },
+      { ...iotlb, missing: { granularity: 'page', 'domain-id': 1, pasid: 5, address: IOVA, size: 4096n } },
+    ]);
 
+    // One of the two is not enough, whichever it is; both are.
     expect(guest.device.flushPasidCache({ granularity: 'pasid', domainId: 1, pasid: 5 })).toBe(1);
     expect(guest.byte(IOVA, 5)).toBe(0xa1);
-    expect(guest.stale).toHaveLength(2);
-    expect(guest.stale[1]).toMatchObject({ cache: 'iotlb', since, missing: { granularity: 'page', address: IOVA } });
-
+    expect(guest.stale.slice(2)).toMatchObject([iotlb]);
     expect(guest.device.flushIotlb({ granularity: 'pasid', pasid: 5, leafOnly: false })).toBe(1);
     expect(guest.byte(IOVA, 5)).toBe(0xb2);
-    expect(guest.stale).toHaveLength(2);
+    expect(guest.stale).toHaveLength(3);
+  });
+
+  it('asks for its own flush alone when the new entry has no use for the old translation', () => {
+    const entry = LEAF_TABLE + 64n * 5n;
+    const changes = [
+      ['another domain id', entry + 8n, 2n],
+      ['pass-through', entry, 0x101n],
+      ['not present', entry, 0n],
+    ] as const;
+    for (const [what, address, value] of changes) {
+      const guest = simpleGuest();
+      guest.byte(IOVA, 5);
+      if (what === 'another domain id') {
+        guest.mapPage(ROOT + 0x8000n, IOVA, DATA + 0x1000n, RW, { next: POOL + 0x10_0000n });
+        guest.poke(entry + 16n, ROOT + 0x8000n);
+      }
+      guest.poke(address, value);
+      guest.byte(IOVA, 5);
+      expect(guest.stale, what).toMatchObject([{ cache: 'pasid', missing: { granularity: 'pasid', pasid: 5 } }]);
+      guest.device.flushPasidCache({ granularity: 'pasid', domainId: 1, pasid: 5 });
+      guest.byte(IOVA, 5);
+      expect(guest.stale, what).toHaveLength(1);
+    }
   });
 
   it('gives two events when page tables and PASID entry have both changed', () => {

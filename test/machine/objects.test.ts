@@ -28,15 +28,31 @@ describe('object-add and object-del as QEMU answers', () => {
     expect(ram({ id: '9', size: 4096 })).toBe("Parameter 'id' expects an identifier");
     expect(ram({ id: 'a', size: 4096, nope: 1 })).toBe("Parameter 'nope' is unexpected");
     expect(ram({ id: 'a', size: 0 })).toBe("property 'size' of memory-backend-ram doesn't take value '0'");
-    expect(ram({ id: 'a', size: 1n << 60n })).toBe(
-      "property 'size' of memory-backend-ram doesn't take value '1152921504606846976': the limit is 2^53",
-    );
+    const limit = 1n << 44n;
+    for (const size of [limit + 1n, 1n << 53n, 1n << 60n]) {
+      expect(ram({ id: 'a', size })).toBe(
+        `property 'size' of memory-backend-ram doesn't take value '${size}': the limit is ${limit} (16T)`,
+      );
+    }
+    expect(ram({ id: 'a', size: limit })).toBe('{}');
+    expect(remove('a')).toBe('{}');
     expect(remove('a')).toBe("object 'a' not found");
     expect(ram({ id: 'a', size: 4096 })).toBe('{}');
     expect(ram({ id: 'a', size: 4096 })).toBe("attempt to add duplicate property 'a' to object (type 'container')");
     expect(remove('a')).toBe('{}');
     expect(remove('a')).toBe("object 'a' not found");
     expect(remove('pc.ram')).toBe("object 'pc.ram' is in use, can not be deleted");
+  });
+
+  it('and keeps what RAM was made from', () => {
+    const { rig, add } = rigWith();
+    expect(add({ 'qom-type': 'memory-backend-ram', id: 'a', size: 4096, share: true })).toBe('{}');
+    const ram = rig.machine.tree.objects.child('a')!;
+    expect(() => ram.setJson('size', 8192)).toThrow('cannot change property size of memory-backend-ram ');
+    expect(() => ram.setJson('share', false)).toThrow('cannot change property value');
+    expect(() => ram.setJson('reserve', false)).toThrow('cannot change property value');
+    ram.setJson('merge', false);
+    expect([ram.get('size'), ram.get('share'), ram.get('merge')]).toEqual([4096n, true, false]);
   });
 
   it('takes sizes with units on the command line', () => {

@@ -21,6 +21,18 @@ describe('unplug on machine viommu', () => {
     expect(rig.take()[1]).toBe('DEVICE_DELETED {"path":"/machine/peripheral-anon/device[1]"}');
   });
 
+  it('puts the slot back to what the registers say, which is nobody’s switch', () => {
+    const rig = new MachineRig();
+    rig.add({ driver: 'edu', id: 'e0', bus: 'rp0' });
+    const { bus, devfn } = rig.machine.findDevice('e0');
+    rig.machine.units[0]!.setBypass(bus, devfn, 'translate');
+    expect(rig.model.map(({ name }) => name)).toEqual(['IOMMU_REGION_SWITCHED']);
+    rig.remove('e0');
+    rig.add({ driver: 'edu', id: 'e1', bus: 'rp0' });
+    expect(rig.model).toHaveLength(1);
+    expect(rig.machine.units[0]!.describe().devices.at(-1)).toMatchObject({ device: 'e1', bypass: true });
+  });
+
   it('refuses what sits on the root bus, or is no device', () => {
     const rig = new MachineRig({ devices: [{ values: { driver: 'edu', id: 'e0' } }] });
     expect(['rp0', 'e0', '/machine/q35/mch'].map((id) => rig.remove(id))).toEqual(
@@ -36,6 +48,32 @@ describe('unplug on machine viommu', () => {
     rig.take();
     rig.remove('e0');
     expect(rig.take()).toEqual(['reply {}']);
+  });
+});
+
+describe('unplug of a bridge', () => {
+  const deleted = (id: string): string => `DEVICE_DELETED {"device":"${id}","path":"/machine/peripheral/${id}"}`;
+
+  it('takes along what sits behind it, deepest first', () => {
+    const rig = new MachineRig();
+    rig.add({ driver: 'pcie-root-port', id: 'deep', bus: 'rp0', chassis: 9 });
+    rig.add({ driver: 'vfio-pci', id: 'nic0', bus: 'deep', host: '0000:3b:00.0' });
+    rig.take();
+    expect(rig.remove('deep')).toBe('{}');
+    expect(rig.take()).toEqual(['reply {}', deleted('nic0'), deleted('deep')]);
+    expect(rig.machine.describeVfio()).toEqual([]);
+  });
+
+  it('ends with the reset, too, where a guest was asked, and tells each device once', () => {
+    const rig = new MachineRig(q35);
+    rig.add({ driver: 'pcie-root-port', id: 'deep', bus: 'rp1', chassis: 9 });
+    rig.add({ driver: 'edu', id: 'e0', bus: 'deep' });
+    rig.remove('deep');
+    rig.remove('e0');
+    rig.take();
+    expect(rig.command((afterReply) => rig.machine.reset(afterReply))).toBe('{}');
+    expect(rig.take().slice(-2)).toEqual([deleted('e0'), deleted('deep')]);
+    expect(rig.remove('deep')).toBe("DeviceNotFound: Device 'deep' not found");
   });
 });
 
@@ -116,7 +154,12 @@ describe('a vfio-pci device that leaves', () => {
     rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' });
     const { bus, devfn } = rig.machine.findDevice('nic0');
     rig.machine.units[0]!.setBypass(bus, devfn, 'translate');
-    expect(rig.machine.notifiers().map(({ kind }) => kind)).toEqual(['region', 'region', 'object']);
+    // One for each part of the IOMMU region that shows: the interrupt range lies between them.
+    expect(rig.machine.notifiers().map(({ kind, start, last }) => [kind, start, last])).toEqual([
+      ['region', 0n, 0xfedf_ffffn],
+      ['region', 0xfef0_0000n, 0xffff_ffff_ffff_ffffn],
+      ['object', undefined, undefined],
+    ]);
     rig.remove('nic0');
     rig.add({ driver: 'vfio-pci', id: 'nic1', host: '3b:00.0', bus: bus.busName });
     expect(rig.machine.notifiers().map(({ kind }) => kind)).toEqual(['object']);

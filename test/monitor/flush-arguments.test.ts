@@ -18,6 +18,25 @@ describe('the scope of a flush', () => {
     expect(pasidCacheFlush({ device, granularity: 'pasid', pasid: 3 })).toEqual({ granularity: 'pasid', pasid: 3 });
   });
 
+  it('leaves out what says nothing about the granularity', () => {
+    const all = { device, 'domain-id': 7, pasid: 3 };
+    const scope = { leafOnly: false };
+    expect(iotlbFlush({ ...all, granularity: 'global' })).toEqual({ ...scope, granularity: 'global' });
+    expect(iotlbFlush({ ...all, granularity: 'domain', address: 0n, size: 4096n })).toEqual({
+      ...scope,
+      granularity: 'domain',
+      domainId: 7,
+    });
+    expect(iotlbFlush({ ...all, granularity: 'pasid' })).toEqual({
+      ...scope,
+      granularity: 'pasid',
+      domainId: 7,
+      pasid: 3,
+    });
+    expect(pasidCacheFlush({ ...all, granularity: 'global' })).toEqual({ granularity: 'global' });
+    expect(pasidCacheFlush({ ...all, granularity: 'domain' })).toEqual({ granularity: 'domain', domainId: 7 });
+  });
+
   const page: FlushIotlbArguments = { device, granularity: 'page', pasid: 1, address: 0n, size: 4096n };
   it.each<[FlushIotlbArguments, string]>([
     [{ device, granularity: 'domain' }, "Parameter 'domain-id' is missing"],

@@ -57,6 +57,7 @@ describe('slots of the root bus', () => {
     [[], { addr: '5.1' }, 'taken'],
     [[], { addr: 'zz' }, "Property 'card.addr' doesn't take value 'zz'"],
     [[], { addr: 64 }, "Property 'card.addr' doesn't take value '64'"],
+    [[{ addr: '0x' }], { addr: '0x.0x' }, 'PCI: slot 0 function 0 not available for card, in use by card,id=(null)'],
   ])('%j, then %j: %s', (before, values, sentence) => {
     const { cold } = createPciWorld();
     for (const first of before) cold('card', first);
@@ -88,6 +89,32 @@ describe('slots of the root bus', () => {
     expect(bus.functions()).toEqual([]);
     expect(bus.devices).toEqual([]);
     expect(formatDevfn(cold('card', { addr: '3' }).devfn)).toBe('03.0');
+  });
+});
+
+describe('properties that nothing is behind', () => {
+  it.each([
+    [{ romfile: 'no.rom' }, 'failed to find romfile "no.rom"'],
+    [{ romfile: 'no.rom', romsize: '31', addr: '99' }, "Property 'card.addr' doesn't take value '99'"],
+    [{ romfile: 'no.rom', romsize: '31', addr: '0' }, 'ROM size 31 is not a power of two'],
+    [{ romsize: '0' }, 'ROM size 0 is not a power of two'],
+    [{ romsize: '2147483648', romfile: '' }, 'taken'],
+    [{ romfile: 'no.rom', failover_pair_id: '' }, 'failover primary device is not an Ethernet device'],
+    [{ romfile: 'no.rom', rombar: '0' }, 'taken'],
+    [{ 'acpi-index': '16383' }, 'taken'],
+    [{ 'acpi-index': '16384' }, 'acpi-index should be less or equal to 16383'],
+  ])('%j: %s, as QEMU', (values, sentence) => {
+    const { cold, bus } = createPciWorld();
+    expect(refusal(() => cold('card', values))).toBe(sentence);
+    expect(bus.functions()).toHaveLength(sentence === 'taken' ? 1 : 0);
+  });
+
+  it('refuse a ROM without a BAR once the machine runs', () => {
+    const { hot, bus } = createPciWorld();
+    bus.hotpluggable = true;
+    expect(refusal(() => hot('card', { romfile: 'no.rom', rombar: 0 }))).toBe(
+      "Hot-plugged device without ROM bar can't have an option ROM",
+    );
   });
 });
 

@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QmpClient } from '../../clients/typescript/client.ts';
+import { RawConnection } from './raw-connection.ts';
 
 const executable = join(import.meta.dirname, '../../dist/main.js');
 
-/** A daemon of a test's own, with a socket in a folder of its own. */
+/** The daemon as a user starts it, a process of the test's own with a socket in a folder of its own. */
 export class TestDaemon {
   readonly process: ChildProcess;
   readonly folder: string;
@@ -52,20 +52,12 @@ export class TestDaemon {
   }
 
   client(): Promise<QmpClient> {
-    return persistently(() => QmpClient.connect({ path: this.path }));
+    return QmpClient.connect({ path: this.path });
   }
 
   /** A bare connection, for tests about bytes. */
-  async connection(): Promise<RawConnection> {
-    const socket = await persistently(async () => {
-      const candidate = connect({ path: this.path, allowHalfOpen: true });
-      await new Promise<void>((resolve, reject) => {
-        candidate.once('connect', () => resolve());
-        candidate.once('error', reject);
-      });
-      return candidate;
-    });
-    return new RawConnection(socket);
+  connection(): Promise<RawConnection> {
+    return RawConnection.open(this.path);
   }
 
   async stop(): Promise<number | null> {
@@ -73,66 +65,5 @@ export class TestDaemon {
     const code = await this.ended;
     rmSync(this.folder, { recursive: true, force: true });
     return code;
-  }
-}
-
-/** A socket is in its folder before it listens, and refuses connections for that moment. */
-async function persistently<T>(attempt: () => Promise<T>): Promise<T> {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await attempt();
-    } catch (error) {
-      const refused = error instanceof Error && /ECONNREFUSED/.test(`${error.message} ${String(error.cause)}`);
-      if (!refused || tries >= 100) throw error;
-      await sleep(10);
-    }
-  }
-}
-
-/** Bytes to and from the daemon, without any help. */
-export class RawConnection {
-  readonly socket: Socket;
-  received = '';
-  closed = false;
-
-  constructor(socket: Socket) {
-    this.socket = socket;
-    socket.setEncoding('latin1');
-    socket.on('data', (chunk: string) => {
-      this.received += chunk;
-    });
-    const close = (): void => {
-      this.closed = true;
-    };
-    socket.on('end', close);
-    socket.on('close', close);
-    socket.on('error', close);
-  }
-
-  send(bytes: string): void {
-    this.socket.write(Buffer.from(bytes, 'latin1'));
-  }
-
-  /** Waits until `count` lines have come (all that ever came), and returns them without their line ends. */
-  async lines(count: number, timeout = 10_000): Promise<string[]> {
-    for (let waited = 0; ; waited += 5) {
-      const lines = this.received.split('\r\n').slice(0, -1);
-      if (lines.length >= count) return lines;
-      if (this.closed || waited > timeout) {
-        throw new Error(
-          `${lines.length} lines of ${count} came${this.closed ? ' before the end' : ''}: ${this.received}`,
-        );
-      }
-      await sleep(5);
-    }
-  }
-
-  /** Waits for the daemon to close its side. */
-  async end(timeout = 10_000): Promise<string> {
-    for (let waited = 0; !this.closed; waited += 5) {
-      if (waited > timeout) throw new Error(`the connection stayed open; received: ${this.received}`);
-      await sleep(5);
-    }
-    return this.received;
   }
 }

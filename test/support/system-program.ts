@@ -25,6 +25,6 @@ export function systemProgram(name: string): { path: string; missing: boolean; t
   if (path === null && process.env['CI'] !== undefined && process.env['CI'] !== '') {
     throw new Error(`${name} is missing: install the package ${packages[name] ?? name}`);
   }
-  const hint = path === null ? ` (skipped: install the package ${packages[name] ?? name})` : '';
+  const hint = path === null ? ` (install the package ${packages[name] ?? name})` : '';
   return { path: path ?? name, missing: path === null, title: (text) => text + hint };
 }

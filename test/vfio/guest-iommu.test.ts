@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpa } from '../../src/core/address.ts';
 import { Permission } from '../../src/memory/access.ts';
-import type { PasidTable } from '../../src/memory/iommu-object.ts';
+import type { IotlbFlush, PasidTable } from '../../src/memory/iommu-object.ts';
 import { MMIO_START, RAM_SIZE, refusal, ROM_START, VfioRig } from './rig.ts';
 
 const table: PasidTable = { address: 0x10_0000n as Gpa, size: 0x1000n, format: 'vtd-scalable' };
@@ -108,6 +108,17 @@ describe('shadowing what an IOMMU maps', () => {
     ]);
   });
 
+  it('names the guest-physical address beside the host-physical one', () => {
+    const rig = new VfioRig({ unit: true });
+    const mapped = (): unknown[] =>
+      rig.log.splice(0).flatMap(({ name, data }) => (name === 'VFIO_DMA_MAPPED' ? [[data.iova, data.gpa]] : []));
+    rig.attach('nic0', 0, '0000:3b:00.0');
+    expect(mapped()).toEqual([0n, ROM_START, 1n << 32n].map((start) => [start, start]));
+    rig.unit!.space(0).translateNow(true);
+    rig.unit!.space(0).map(0x1_0000n, 0x2000n, 0x2000n);
+    expect(mapped()).toEqual([[0x1_0000n, 0x2000n]]);
+  });
+
   it('replays what was mapped before the device came', () => {
     const rig = new VfioRig({ unit: true });
     rig.unit!.space(0).translateNow(true);
@@ -193,6 +204,49 @@ describe('the object notifier', () => {
     object.bind(table, 'command');
     expect(refusal(() => object.bind({ ...table, format: 'amd-gcr3' }, 'command'))).toContain('amd-gcr3');
     expect(device.function.binding).toMatchObject(table);
+  });
+
+  it('refuses a table while the device is translated, and keeps the one bound in bypass', () => {
+    const rig = new VfioRig({ unit: true });
+    const device = rig.attach('nic0', 0, '0000:3b:00.0');
+    const space = rig.unit!.space(0);
+    space.object.bind(table, 'command');
+    space.translateNow(true);
+    const other = { ...table, address: 0x20_0000n as Gpa };
+    expect(refusal(() => space.object.bind(other, 'command'))).toBe(
+      "Device 'nic0' is translated by its vIOMMU, so the host maps I/O-virtual addresses for it and cannot walk a " +
+        'PASID table in guest-physical memory; switch it with iommu-set-bypass, mode bypass, first',
+    );
+    expect(device.function.binding).toMatchObject(table);
+    expect(space.object.binding).toMatchObject(table);
+    space.translateNow(false);
+    expect(space.object.bind(other, 'command').replaced).toBe(true);
+  });
+
+  it('tells in the event of a flush which domain id it was limited to', () => {
+    const rig = new VfioRig({ unit: true });
+    rig.attach('nic0', 0, '0000:3b:00.0');
+    const { object } = rig.unit!.space(0);
+    object.bind(table, 'command');
+    const put = (gpa: bigint, ...words: bigint[]): void => {
+      const bytes = new Uint8Array(8 * words.length);
+      words.forEach((word, index) => new DataView(bytes.buffer).setBigUint64(8 * index, word, true));
+      rig.memory.write(gpa, bytes);
+    };
+    const flushed = (flush: Partial<IotlbFlush> & Pick<IotlbFlush, 'granularity'>): unknown => {
+      rig.log.length = 0;
+      object.flushIotlb({ leafOnly: false, ...flush }, 'command');
+      return (rig.log[0]?.data as { 'domain-id'?: number })['domain-id'];
+    };
+    expect(flushed({ granularity: 'pasid', pasid: 3 })).toBeUndefined();
+    put(table.address, 0x11_0001n);
+    put(0x11_0000n + 3n * 64n, 0x41n, 9n, 0x12_0000n);
+    expect(flushed({ granularity: 'pasid', pasid: 3 })).toBe(9);
+    expect(flushed({ granularity: 'page', pasid: 3, address: 0n, size: 0x1000n })).toBe(9);
+    expect(flushed({ granularity: 'page', pasid: 3, domainId: 4, address: 0n, size: 0x1000n })).toBe(4);
+    expect(flushed({ granularity: 'global' })).toBeUndefined();
+    object.unbind('command');
+    expect(flushed({ granularity: 'pasid', pasid: 3 })).toBeUndefined();
   });
 
   it('keeps its binding over a switch of the space', () => {

@@ -372,7 +372,8 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
   }
 
   #tellSwitch(space: IntelDeviceSpace): void {
-    if (space.pasid !== null) return;
+    // An empty slot is put back for whoever comes next: that is nobody's switch.
+    if (space.pasid !== null || space.bus.deviceAt(space.devfn) === null) return;
     const { bypass, deviceName: device } = space;
     this.#events.emit('IOMMU_REGION_SWITCHED', { iommu: this.name, device, bypass });
   }

@@ -1,0 +1,60 @@
+/** What the documents say, tried: the tour of the README word for word, its commands, and every link. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { TestDaemon } from '../support/daemon.ts';
+
+const root = join(import.meta.dirname, '../..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+/** The lines of a conversation that a document shows, in its fenced blocks between two headings. */
+function conversation(document: string, from: string, to: string): string[] {
+  const part = document.slice(document.indexOf(from), document.indexOf(to));
+  const blocks = [...part.matchAll(/^```\n(.*?)^```/gms)].map((match) => match[1] ?? '');
+  return blocks.join('').trim().split('\n');
+}
+
+describe('README.md', () => {
+  const readme = read('README.md');
+
+  it('shows a tour that goes exactly like that', async () => {
+    const shown = conversation(readme, '## Five minutes', '## Talking to it');
+    expect(shown.shift()).toMatch(/^\$ socat - UNIX-CONNECT:/);
+    const daemon = await TestDaemon.start();
+    try {
+      const connection = await daemon.connection();
+      let count = 0;
+      for (const [index, line] of shown.entries()) {
+        if (line.startsWith('{"execute"')) {
+          connection.send(`${line}\n`);
+          // The replies of several commands in a row are left out: they are said to be empty.
+          if (!(shown[index + 1] ?? '').startsWith('{"execute"') && index + 1 < shown.length) continue;
+          if ((await connection.lines(++count)).at(-1) !== '{"return": {}}') throw new Error(`after ${line}`);
+          continue;
+        }
+        const came = (await connection.lines(++count))[count - 1] ?? '';
+        expect(came.replace(/"timestamp": \{[^}]*\}/, '"timestamp": …')).toBe(line);
+      }
+      expect(count).toBeGreaterThan(20);
+    } finally {
+      await daemon.stop();
+    }
+  });
+
+  it('names only targets that make has', () => {
+    const targets = new Set([...read('Makefile').matchAll(/^([a-z]+):/gm)].map((match) => match[1]));
+    const named = [...readme.matchAll(/`make ([a-z]+)`|^make ([a-z]+)/gm)].map((match) => match[1] ?? match[2]);
+    expect(named.length).toBeGreaterThan(4);
+    expect(named.filter((name) => !targets.has(name))).toEqual([]);
+  });
+});
+
+describe('links', () => {
+  it('between the documents lead somewhere', () => {
+    const links = ['README.md', 'ARCHITECTURE.md', 'docs/quirks.md'].flatMap((document) =>
+      [...read(document).matchAll(/\]\(([^)#]+)(#[^)]*)?\)/g)].map((match) => join(dirname(document), match[1] ?? '')),
+    );
+    expect(links.length).toBeGreaterThan(4);
+    expect(links.filter((link) => !existsSync(join(root, link)))).toEqual([]);
+  });
+});

@@ -1,0 +1,129 @@
+/** The executable as a shell sees it: what it prints, its files, its exit status. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { RawConnection } from '../support/raw-connection.ts';
+import { systemProgram } from '../support/system-program.ts';
+
+const executable = join(import.meta.dirname, '../../dist/main.js');
+const socat = systemProgram('socat');
+
+let folder: string;
+let started: ChildProcess[];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'viommud-test-'));
+  started = [];
+});
+afterEach(() => {
+  for (const child of started) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true });
+});
+
+const environment = (): NodeJS.ProcessEnv => ({ ...process.env, XDG_RUNTIME_DIR: folder });
+
+function start(...args: string[]): ChildProcess {
+  const child = spawn(process.execPath, [executable, ...args], {
+    env: environment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  started.push(child);
+  return child;
+}
+
+/** What it prints until `text` is among it. */
+async function printed(child: ChildProcess, text: string): Promise<string> {
+  let all = '';
+  while (!all.includes(text)) all += ((await once(child.stdout!, 'data')) as [Buffer])[0].toString();
+  return all;
+}
+
+function run(...args: string[]): { status: number | null; stderr: string } {
+  const options = { env: environment(), encoding: 'utf8', timeout: 20_000 } as const;
+  const { status, stderr } = spawnSync(process.execPath, [executable, ...args], options);
+  return { status, stderr };
+}
+
+async function quit(path: string): Promise<void> {
+  const connection = await RawConnection.open(path);
+  connection.send('{"execute": "qmp_capabilities"}{"execute": "quit"}');
+  await connection.end();
+}
+
+describe('without options', () => {
+  it.skipIf(socat.missing)(socat.title('prints lines for socat that work as they are'), async () => {
+    const block = await printed(start(), 'stop ');
+    const [command, ...requests] = block.split('\n').flatMap((line) => /^ {4}([s{].*)/.exec(line)?.[1] ?? []);
+    const { stdout } = spawnSync('sh', ['-c', command!], { encoding: 'utf8', input: requests.join('\n') });
+    const replies = stdout.split('\r\n').filter((line) => line.startsWith('{"return"') || line.includes('"error"'));
+    expect(command).toMatch(/^socat /);
+    expect(requests.length).toBeGreaterThan(1);
+    expect(replies).toHaveLength(requests.length);
+    expect(replies.filter((line) => line.includes('"error"'))).toEqual([]);
+  });
+
+  it('listens in the runtime directory, and a signal ends it with status 0 and without the socket', async () => {
+    const daemon = start();
+    const path = join(folder, 'viommud/qmp.sock');
+    expect(await printed(daemon, 'stop ')).toContain(`socket   ${path}\n`);
+    expect(existsSync(path)).toBe(true);
+    daemon.kill('SIGINT');
+    expect(await once(daemon, 'exit')).toEqual([0, null]);
+    expect(existsSync(path)).toBe(false);
+  });
+});
+
+describe('what cannot be served ends with status 1', () => {
+  const device = 'edu,id=e0,nope=1';
+  it.each([
+    ['an unknown option', ['-fancy'], 'viommud: -fancy: invalid option\n'],
+    [
+      'a property that a device lacks',
+      ['-device', device],
+      `viommud: -device ${device}: Property 'edu.nope' not found\n`,
+    ],
+    ['an option of QEMU that has no meaning here yet', ['-qtest', 'unix:q'], /^viommud: -qtest: .*leave it out\n$/],
+    [
+      'a socket in no folder',
+      ['-qmp', 'unix:/nowhere/q,server=on'],
+      /^viommud: -qmp .*: Failed to bind socket to .*\n$/,
+    ],
+  ])('%s', (_, args, sentence) => {
+    const { status, stderr } = run(...args);
+    expect(stderr).toEqual(typeof sentence === 'string' ? sentence : expect.stringMatching(sentence));
+    expect(status).toBe(1);
+  });
+});
+
+describe('files and processes', () => {
+  it('-pidfile holds the process id while the daemon runs', async () => {
+    const file = join(folder, 'pid');
+    const daemon = start('-pidfile', file);
+    await printed(daemon, 'stop ');
+    while (!existsSync(file)) await new Promise(setImmediate);
+    expect(readFileSync(file, 'utf8')).toBe(`${daemon.pid}\n`);
+    daemon.kill('SIGTERM');
+    await once(daemon, 'exit');
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it('-daemonize comes back when the socket listens, and fails where the daemon does', async () => {
+    const path = join(folder, 'q.sock');
+    const args = ['-daemonize', '-qmp', `unix:${path},server=on,wait=off`];
+    // Its output is collected, which only ends when nobody holds it open any more.
+    expect(run(...args).status).toBe(0);
+    await quit(path);
+    expect(run('-daemonize', '-device', 'nope').status).toBe(1);
+  });
+
+  it('wait=on keeps the machine from running until a client has come', async () => {
+    const path = join(folder, 'q.sock');
+    const daemon = start('-qmp', `unix:${path},server=on,wait=on`);
+    const [line] = (await once(daemon.stderr!, 'data')) as [Buffer];
+    expect(line.toString()).toBe(`QEMU waiting for connection on: disconnected:unix:${path},server=on\n`);
+    await quit(path);
+    expect(await once(daemon, 'exit')).toEqual([0, null]);
+  });
+});
