@@ -18,7 +18,7 @@ describe('README.md', () => {
   const readme = read('README.md');
 
   it('shows a tour that goes exactly like that', async () => {
-    const shown = conversation(readme, '## Five minutes', '## Talking to it');
+    const shown = conversation(readme, '## Five minutes', '## With a guest');
     expect(shown.shift()).toMatch(/^\$ socat - UNIX-CONNECT:/);
     const daemon = await TestDaemon.start();
     try {
@@ -36,6 +36,32 @@ describe('README.md', () => {
         expect(came.replace(/"timestamp": \{[^}]*\}/, '"timestamp": …')).toBe(line);
       }
       expect(count).toBeGreaterThan(20);
+    } finally {
+      await daemon.stop();
+    }
+  });
+
+  it('shows what the built-in guest does, its events left out', async () => {
+    const shown = conversation(readme, '## With a guest', '## Talking to it');
+    const daemon = await TestDaemon.start();
+    try {
+      const connection = await daemon.connection();
+      connection.send('{"execute": "qmp_capabilities"}\n');
+      const replies = async (count: number): Promise<string[]> => {
+        for (let lines = count; ; lines += 1) {
+          const found = (await connection.lines(lines)).filter((line) => !line.includes('"event": '));
+          if (found.length >= count) return found;
+        }
+      };
+      let count = 2;
+      for (const [index, line] of shown.entries()) {
+        if (!line.startsWith('{"execute"')) continue;
+        connection.send(`${line}\n`);
+        const next = shown[index + 1] ?? '';
+        const expected = next.startsWith('{"return"') ? next : '{"return": {}}';
+        expect((await replies(++count)).at(-1)).toBe(expected);
+      }
+      expect(count).toBeGreaterThan(8);
     } finally {
       await daemon.stop();
     }
