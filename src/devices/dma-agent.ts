@@ -50,10 +50,12 @@ export class DmaAgent extends PciDevice {
   }
 
   get identity(): PciIdentity {
-    const capabilities: PciCapability[] = [{ kind: 'express', port: 'endpoint' }];
+    // On conventional PCI there is no place for the capabilities of PCI Express.
+    const capabilities: PciCapability[] = this.express ? [{ kind: 'express', port: 'endpoint' }] : [];
     if (this.value(dmaAgentProperties.ats)) capabilities.push({ kind: 'ats' });
-    if (this.value(dmaAgentProperties.pri)) capabilities.push({ kind: 'page-requests', outstanding: PAGE_GROUPS });
-    if (this.value(dmaAgentProperties.pasid)) capabilities.push({ kind: 'pasid', bits: PASID_BITS });
+    if (this.express && this.value(dmaAgentProperties.pri))
+      capabilities.push({ kind: 'page-requests', outstanding: PAGE_GROUPS });
+    if (this.#hasPasids) capabilities.push({ kind: 'pasid', bits: PASID_BITS });
     return { vendor: 0x1234, device: 0x11e9, classCode: 0x00ff, capabilities };
   }
 
@@ -85,6 +87,12 @@ export class DmaAgent extends PciDevice {
   }
 
   protected override onRealize(): void {
+    if (this.caches && !this.express) {
+      throw new CommandError(
+        `Device '${this.label}' is on ${this.bus.busName}, a bus of conventional PCI, which has no translation requests; ` +
+          'leave ats=on out, or plug it into a PCI Express port',
+      );
+    }
     super.onRealize();
     if (this.value(dmaAgentProperties.pri) && !this.caches) {
       throw new CommandError(`Device '${this.label}' asks for pages only with translations of its own; add ats=on`);
@@ -104,6 +112,10 @@ export class DmaAgent extends PciDevice {
     this.#group = 0;
   }
 
+  get #hasPasids(): boolean {
+    return this.express && this.value(dmaAgentProperties.pasid);
+  }
+
   get #unit(): IommuUnit | null {
     const operations = this.bus.effectiveIommuOps();
     return this.#context.units.all.find((unit) => unit === operations) ?? null;
@@ -111,8 +123,11 @@ export class DmaAgent extends PciDevice {
 
   #move(request: DmaRequest): DmaResult {
     const { pasid } = request;
-    if (pasid !== undefined && !this.value(dmaAgentProperties.pasid)) {
-      return { kind: 'fault', sentence: `Device '${this.label}' issues no requests with PASID; add it with pasid=on` };
+    if (pasid !== undefined && !this.#hasPasids) {
+      return {
+        kind: 'fault',
+        sentence: `Device '${this.label}' issues no requests with PASID; plug it into a PCI Express port, with pasid=on`,
+      };
     }
     const unit = this.#unit;
     if (this.caches && unit !== null) return this.#moveTranslated(unit, request);

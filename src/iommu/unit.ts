@@ -194,6 +194,8 @@ export interface IommuUnit extends PciIommuOps {
    * @throws CommandError when a listener cannot follow; nothing has changed then
    */
   setBypass(bus: PciBus, devfn: number, mode: BypassMode): void;
+  /** What events and listings call a function: those behind one bridge of conventional PCI go by the first of them. */
+  nameOf(bus: PciBus, devfn: number): string;
   /** Looks an address up without side effects: no cache is filled, no bit set, no fault recorded. */
   translate(bus: PciBus, devfn: number, request: TranslationRequest): UnitTranslation;
   /**

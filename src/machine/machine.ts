@@ -253,7 +253,13 @@ export class Machine {
     this.dmas.cancel(`Device '${device.label}' was unplugged`, device);
     const { bus, devfn } = device;
     const unit = this.unitOf(device);
-    return () => unit?.setBypass(bus, devfn, 'auto');
+    // Others behind the same bridge of conventional PCI keep the space that they share as it is.
+    const isShared = (): boolean =>
+      this.devices().some((other) => other !== device && other.bus.addressSpaceOf(other.devfn) === shared);
+    const shared = bus.addressSpaceOf(devfn);
+    return () => {
+      if (!isShared()) unit?.setBypass(bus, devfn, 'auto');
+    };
   }
 
   #byName(text: string): QomObject | null {

@@ -49,8 +49,18 @@ export function translationHandlers(machine: Machine): HandlersOf<'iommu-transla
     'query-iotlb': (args) => {
       const device = args.device === undefined ? undefined : machine.findDevice(args.device);
       if (args.side === 'host') return page(machine.host.iotlbEntries(device?.label), args);
-      const entries = machine.units.flatMap((unit) => unit.iotlbEntries());
-      return page(device === undefined ? entries : entries.filter((entry) => entry.device === device.label), args);
+      const unit = device && machine.unitOf(device);
+      if (device === undefined)
+        return page(
+          machine.units.flatMap((one) => one.iotlbEntries()),
+          args,
+        );
+      if (unit == null) return page([], args);
+      const name = unit.nameOf(device.bus, device.devfn);
+      return page(
+        unit.iotlbEntries().filter((entry) => entry.device === name),
+        args,
+      );
     },
     'iommu-translate': (args) => {
       const device = machine.findDevice(args.device);

@@ -55,7 +55,9 @@ describe('dma-agent', () => {
 
   it('issues no PASID without the property', () => {
     const { dma } = rig({ 'pasid-bits': 20 }, { pasid: false });
-    expect(dma(false, IOVA, 5)).toContain("Device 'agent0' issues no requests with PASID; add it with pasid=on");
+    expect(dma(false, IOVA, 5)).toContain(
+      "Device 'agent0' issues no requests with PASID; plug it into a PCI Express port, with pasid=on",
+    );
   });
 
   it('with ATS asks, caches by PASID and right, and forgets at an invalidation of the device', () => {
@@ -225,5 +227,25 @@ describe('page requests', () => {
     enable();
     expect(dma(false, IOVA, 5)).toMatch(/page request for 0x40000000 with PASID 5 was refused by the unit/);
     expect(rig(svm, { pri: true }).refused).toMatch(/add ats=on/);
+  });
+
+  it('on a bus of conventional PCI has neither PASIDs nor translations of its own', () => {
+    const devices = [
+      { values: { driver: 'intel-iommu' } },
+      { values: { driver: 'pcie-pci-bridge', id: 'bridge0', bus: 'rp0' } },
+    ];
+    const all = new MachineRig({ devices });
+    expect(all.add({ driver: 'dma-agent', id: 'agent1', bus: 'bridge0', addr: '2', ats: true })).toContain(
+      'a bus of conventional PCI, which has no translation requests',
+    );
+    expect(all.add({ driver: 'dma-agent', id: 'agent0', bus: 'bridge0', addr: '2' })).toBe('{}');
+    const device = all.machine.findDevice('agent0');
+    const read = (pasid?: number): string =>
+      all.command(() => {
+        const tag = pasid === undefined ? {} : { pasid };
+        return all.machine.dmas.run({ device, write: false, address: 0n, data: new Uint8Array(4), ...tag });
+      });
+    expect(read()).toBe('{}');
+    expect(read(5)).toContain('issues no requests with PASID');
   });
 });

@@ -6,6 +6,7 @@ import { IommuRegion, type IommuRegionOperations } from '../../memory/iommu-regi
 import type { MmioOperations } from '../../memory/mmio.ts';
 import { MemoryRegion, type RegionOwner } from '../../memory/region.ts';
 import type { PciBus } from '../../pci/bus.ts';
+import type { PciDevice } from '../../pci/device.ts';
 import type { ModelEvents } from '../../trace/model-events.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import { NotifierIommuObject, type NotifierIommuObjectState } from '../object.ts';
@@ -116,7 +117,7 @@ export class IntelDeviceSpace implements DeviceSpace, Snapshottable<IntelDeviceS
     // A table is bound for the device as a whole: consumers find the object behind the space without PASID.
     this.addressSpace = topology.createAddressSpace('vtd-root', root, {
       iommuGet: () => (pasid === null ? this.iommuObject : null),
-      device: () => this.bus.deviceAt(this.devfn)?.label ?? null,
+      device: () => this.functions[0]?.label ?? null,
     });
   }
 
@@ -134,9 +135,18 @@ export class IntelDeviceSpace implements DeviceSpace, Snapshottable<IntelDeviceS
     return { segment: 0, bus: this.bus.number, device: this.devfn >>> 3, function: this.devfn & 7 };
   }
 
-  /** The device that is plugged in here; where none is, the place. */
+  /** Those whose requests come here: the one in the place, or all that a bridge of conventional PCI speaks for. */
+  get functions(): readonly PciDevice[] {
+    const { bus, devfn } = this;
+    return bus.functions().filter((device) => {
+      const alias = bus.aliasOf(device.devfn);
+      return alias.bus === bus && alias.devfn === devfn;
+    });
+  }
+
+  /** The (first) device that is plugged in here; where none is, the place. */
   get deviceName(): string {
-    return this.bus.deviceAt(this.devfn)?.label ?? formatShortBdf(this.bdf);
+    return this.functions[0]?.label ?? formatShortBdf(this.bdf);
   }
 
   /**

@@ -14,6 +14,12 @@ export type ShadowObserver = (event: RegionEvent, listeners: ListenerStatus[]) =
 const TWO_TO_12 = 0x1000;
 const ALL_ONES = 0xffff_ffff;
 const PAGE_SIZE_BIT = 1 << 7;
+/**
+ * How often one round reads tables that it has read before. Tables that lead back to themselves, or again and again to
+ * the same ones, ask for 2^27; what lies behind the others is left as it was told last. How many tables there are is not
+ * limited but by guest RAM.
+ */
+const MOST_REPEATS = 512;
 /** 4 KiB pages behind one entry of a table of that level. */
 const PAGES = [0, 1, 0x200, 0x4_0000, 0x800_0000] as const;
 
@@ -29,6 +35,9 @@ export class Shadow implements Snapshottable<MappedPage[]> {
   readonly #walker: SecondStageWalker;
   readonly #observe: ShadowObserver;
   readonly #mapped = new MappedRanges();
+  /** Tables read in this round, by address, and how many of them again. */
+  readonly #read = new Set<number>();
+  #repeats = 0;
 
   constructor(options: {
     region: IommuRegion;
@@ -56,14 +65,14 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     const low = this.#mapped.find(first)?.page ?? first;
     const high = this.#mapped.find(last);
     const end = high === null ? last : high.page + 2 ** (high.shift - 12) - 1;
-    if (low < limit) this.#walk(table.address, table.levels, 0, low, Math.min(end, limit - 1), 3, null);
+    if (low < limit) this.#start(table, low, Math.min(end, limit - 1), null);
     this.#dropFrom(Math.max(limit, low), end);
   }
 
   /** Tells one notifier all that is mapped, from scratch; `table` null: nothing is. */
   replay(notifier: RegionNotifier, table: SecondStageTable | null, limit: number): void {
     this.#mapped.clear();
-    if (table !== null) this.#walk(table.address, table.levels, 0, 0, limit - 1, 3, notifier);
+    if (table !== null) this.#start(table, 0, limit - 1, notifier);
   }
 
   /** Tells every notifier that nothing in its range is mapped, in aligned pieces up to 2^addressWidth. */
@@ -107,6 +116,12 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     this.#mapped.restore(state);
   }
 
+  #start(table: SecondStageTable, first: number, last: number, notifier: RegionNotifier | null): void {
+    this.#repeats = 0;
+    this.#walk(table.address, table.levels, 0, first, last, 3, notifier);
+    this.#read.clear();
+  }
+
   /**
    * One table: `base` is the first page behind it. An entry that cannot be read or has reserved bits changes nothing;
    * one without rights unmaps all that lies behind it. A replay (`notifier`) tells what is mapped, and only that.
@@ -120,6 +135,8 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     above: number,
     notifier: RegionNotifier | null,
   ): void {
+    if (this.#read.has(address) && ++this.#repeats > MOST_REPEATS) return;
+    this.#read.add(address);
     const memory = this.#memory;
     const walker = this.#walker;
     const pages = PAGES[level as 1 | 2 | 3 | 4];

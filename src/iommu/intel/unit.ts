@@ -79,8 +79,8 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
   readonly #lookUp: LookUp;
   readonly #mappingEvents: MappingEvents;
   readonly #pageRequests: PageRequests;
-  /** By bus; devfns that a host function stands behind. */
-  readonly #hostDevices = new Map<PciBus, Set<number>>();
+  /** Of each space without PASID: how many host functions stand behind it. */
+  readonly #hostDevices = new Map<IntelDeviceSpace, number>();
 
   constructor(options: {
     id: string | null;
@@ -101,7 +101,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     this.#lookUp = new LookUp(remapping);
     this.#translation = new Translation({
       remapping,
-      hasHostDevice: ({ bus, devfn }) => this.#hostDevices.get(bus)?.has(devfn) ?? false,
+      hasHostDevice: (space) => (this.#hostDevices.get(space) ?? 0) > 0,
       onSwitched: (space) => this.#tellSwitch(space),
     });
     this.registers = new RegisterLevel({
@@ -173,14 +173,15 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     if (!firstStage && awBits > addressBits) {
       throw new CommandError(`aw-bits ${awBits} > host aw-bits ${addressBits}`);
     }
-    const functions = this.#hostDevices.get(bus) ?? new Set<number>();
-    this.#hostDevices.set(bus, functions.add(devfn));
-    if (firstStage) this.#translation.evaluate(this.#spaceOf(bus, devfn, null));
+    const target = this.#spaceOf(bus, devfn, null);
+    this.#hostDevices.set(target.space, (this.#hostDevices.get(target.space) ?? 0) + 1);
+    if (firstStage) this.#translation.evaluate(target);
   }
 
   detachHostDevice(bus: PciBus, devfn: number): void {
-    this.#hostDevices.get(bus)?.delete(devfn);
-    if (this.properties.firstStage) this.#translation.evaluate(this.#spaceOf(bus, devfn, null));
+    const target = this.#spaceOf(bus, devfn, null);
+    this.#hostDevices.set(target.space, (this.#hostDevices.get(target.space) ?? 1) - 1);
+    if (this.properties.firstStage) this.#translation.evaluate(target);
   }
 
   setBypass(bus: PciBus, devfn: number, mode: BypassMode): void {
@@ -220,20 +221,22 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
           .filter(({ name }) => name === 'CAP' || name === 'ECAP')
           .map(({ name, value }) => ({ name, value })),
       },
-      devices: this.deviceSpaces()
-        .filter((space) => space.bus.deviceAt(space.devfn) !== null)
-        .map((space) => this.#describeDevice(space)),
+      devices: this.deviceSpaces().flatMap((space) => this.#describeDevices(space)),
       caches: [
         {
           name: 'context',
           entries: contexts.entries,
-          size: this.#remapping.spaces().filter(({ space }) => space.bus.deviceAt(space.devfn) !== null).length,
+          size: this.#remapping.spaces().filter(({ space }) => space.functions.length > 0).length,
           hits: contexts.hits,
           misses: contexts.misses,
         },
         { name: 'iotlb', entries: iotlb.size, size: IOTLB_ENTRIES, hits: iotlb.hits, misses: iotlb.misses },
       ],
     };
+  }
+
+  nameOf(bus: PciBus, devfn: number): string {
+    return this.#spaceOf(bus, devfn, null).space.deviceName;
   }
 
   translate(bus: PciBus, devfn: number, request: TranslationRequest): UnitTranslation {
@@ -288,23 +291,29 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     this.#translation.restore(state.translation);
   }
 
-  #describeDevice(space: IntelDeviceSpace): IommuDeviceInfo {
+  #describeDevices(space: IntelDeviceSpace): IommuDeviceInfo[] {
     const { enabled, look, root } = this.#remapping;
     const { iommuObject, bypass } = space;
     const binding = iommuObject.binding && withoutTag(iommuObject.binding);
     const domainId = enabled && look.resolve(root, space.sourceId, -1, null) ? look.domainId : undefined;
-    return {
-      device: space.deviceName,
-      bdf: formatBdf(space.bdf),
+    return space.functions.map((device) => ({
+      device: device.label,
+      bdf: formatBdf(device.bdf()),
       bypass,
       ...(domainId !== undefined && { 'domain-id': domainId }),
       ...(binding !== null && { binding }),
-    };
+    }));
   }
 
+  /** Functions behind a bridge of conventional PCI share the space of the function that the bridge names for them. */
   #spaceOf(bus: PciBus, devfn: number, pasid: number | null): TranslatedSpace {
     const present = this.#remapping.find(bus, devfn, pasid);
     if (present !== undefined) return present;
+    const alias = bus.aliasOf(devfn);
+    return this.#remapping.find(alias.bus, alias.devfn, pasid) ?? this.#makeSpace(alias.bus, alias.devfn, pasid);
+  }
+
+  #makeSpace(bus: PciBus, devfn: number, pasid: number | null): TranslatedSpace {
     const space = new IntelDeviceSpace({
       bus,
       devfn,
@@ -373,7 +382,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
 
   #tellSwitch(space: IntelDeviceSpace): void {
     // An empty slot is put back for whoever comes next: that is nobody's switch.
-    if (space.pasid !== null || space.bus.deviceAt(space.devfn) === null) return;
+    if (space.pasid !== null || space.functions.length === 0) return;
     const { bypass, deviceName: device } = space;
     this.#events.emit('IOMMU_REGION_SWITCHED', { iommu: this.name, device, bypass });
   }

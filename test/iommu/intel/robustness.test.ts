@@ -93,4 +93,35 @@ describe('tables of any content', () => {
     expect(reached.moved).toBeGreaterThan(0);
     expect(reached.failed).toBeGreaterThan(0);
   });
+
+  it('that lead back to themselves are followed so far, and the daemon goes on', () => {
+    const all = withDevice({ 'caching-mode': true });
+    const { device, space } = all;
+    const driver = new Guest(all);
+    const table = driver.table();
+    for (let index = 0; index < 512; index += 1) driver.put(table + 8 * index, BigInt(table) | 3n);
+    driver.put(Place.root, BigInt(Place.contexts) | 1n);
+    driver.put(Place.contexts + 16 * device.devfn, BigInt(table) | 1n);
+    driver.put(Place.contexts + 16 * device.devfn + 8, 0x102n);
+    driver.setRoot('legacy');
+    driver.enable();
+    let maps = 0;
+    const notify = (): void => {
+      maps += 1;
+    };
+    const notifier = new RegionNotifier({
+      name: 'n',
+      device: 'dev0',
+      kind: 'vfio',
+      start: 0n,
+      last: ALL - 1n,
+      events: ['map', 'unmap'],
+      notify,
+    });
+    space.region.registerNotifier(notifier);
+    space.region.replay(notifier);
+    expect(maps).toBeGreaterThan(512);
+    expect(maps).toBeLessThan(512 * 520);
+    expect(dma(device.addressSpace, 0x1000n)).not.toBeNull();
+  });
 });
