@@ -15,8 +15,15 @@ interface Bound {
   readonly tags: Set<number>;
 }
 
+/** What was refused, and how the device saw memory then. */
+interface Refused {
+  readonly table: PasidTable;
+  readonly bypass: boolean;
+}
+
 export interface GuestBindingsState {
   bound: { space: { bus: string; devfn: number }; table: PasidTable; tags: number[] }[];
+  refused: ({ space: { bus: string; devfn: number } } & Refused)[];
 }
 
 const DOMAIN_IDS = 0x1_0000;
@@ -31,6 +38,7 @@ const DOMAIN_IDS = 0x1_0000;
 export class GuestBindings implements Snapshottable<GuestBindingsState> {
   readonly #remapping: Remapping;
   readonly #bound = new Map<IntelDeviceSpace, Bound>();
+  readonly #refused = new Map<IntelDeviceSpace, Refused>();
 
   constructor(remapping: Remapping) {
     this.#remapping = remapping;
@@ -38,13 +46,15 @@ export class GuestBindings implements Snapshottable<GuestBindingsState> {
 
   /**
    * Judges the context entry of a device anew. In extended mode a first bind takes an invalidation of the device
-   * itself (`selective`), as in 2017.
+   * itself (`selective`), as in 2017. An invalidation that does not cover the entry (`covered` false) has nobody asked
+   * again who has refused that very table.
    */
-  update(space: IntelDeviceSpace, selective: boolean): void {
+  update(space: IntelDeviceSpace, selective: boolean, covered = true): void {
     const { iommuObject } = space;
     const bound = this.#bound.get(space);
     const table = this.#tableOf(space);
     if (table === null) {
+      this.#refused.delete(space);
       if (bound === undefined) return;
       this.#bound.delete(space);
       if (iommuObject.binding !== null) iommuObject.unbind('guest');
@@ -56,13 +66,17 @@ export class GuestBindings implements Snapshottable<GuestBindingsState> {
     }
     if (!iommuObject.serves('bind')) return;
     if (table.format === 'vtd-ecs' && !selective && bound === undefined) return;
+    const refused = this.#refused.get(space);
+    if (!covered && refused?.bypass === space.bypass && sameTable(refused.table, table)) return;
     try {
       iommuObject.bind(table, 'guest');
+      this.#refused.delete(space);
       this.#bound.set(space, { table, tags: new Set() });
       this.#learn(space);
     } catch (error) {
       // The object has told it by an event; the guest learns nothing, and may try again.
       if (!(error instanceof CommandError)) throw error;
+      this.#refused.set(space, { table, bypass: space.bypass });
       if (iommuObject.binding === null) this.#bound.delete(space);
     }
   }
@@ -86,6 +100,7 @@ export class GuestBindings implements Snapshottable<GuestBindingsState> {
 
   reset(): void {
     this.#bound.clear();
+    this.#refused.clear();
   }
 
   save(): GuestBindingsState {
@@ -94,17 +109,28 @@ export class GuestBindings implements Snapshottable<GuestBindingsState> {
       table: { ...table },
       tags: [...tags].sort((a, b) => a - b),
     }));
-    return { bound };
+    const refused = [...this.#refused].map(([{ bus, devfn }, { table, bypass }]) => ({
+      space: { bus: bus.busName, devfn },
+      table: { ...table },
+      bypass,
+    }));
+    return { bound, refused };
   }
 
   restore(state: GuestBindingsState): void {
-    this.#bound.clear();
+    this.reset();
     for (const { space, table, tags } of state.bound) {
-      const found = this.#remapping
-        .spaces()
-        .find((one) => one.space.bus.busName === space.bus && one.space.devfn === space.devfn);
-      if (found !== undefined) this.#bound.set(found.space, { table, tags: new Set(tags) });
+      const found = this.#find(space);
+      if (found !== undefined) this.#bound.set(found, { table, tags: new Set(tags) });
     }
+    for (const { space, table, bypass } of state.refused) {
+      const found = this.#find(space);
+      if (found !== undefined) this.#refused.set(found, { table, bypass });
+    }
+  }
+
+  #find({ bus, devfn }: { bus: string; devfn: number }): IntelDeviceSpace | undefined {
+    return this.#remapping.spaces().find(({ space }) => space.bus.busName === bus && space.devfn === devfn)?.space;
   }
 
   /** What the context entry leads to; null without a valid one, or with remapping off. */

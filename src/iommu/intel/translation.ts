@@ -136,7 +136,7 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
       this.evaluate(target);
       if (target.space.region.notifiers.length > 0) this.#syncAll(target, false);
     }
-    for (const target of this.#remapping.spaces()) this.#rebind(target, false);
+    for (const target of this.#remapping.spaces()) this.#rebind(target, false, scope.granularity === 'global');
     this.#bindings.flushPasidCache(this.#devices(), { ...scope });
   }
 
@@ -250,8 +250,8 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
   }
 
   /** A table belongs to the device: bound by the space without PASID. */
-  #rebind({ space }: TranslatedSpace, selective: boolean): void {
-    if (space.pasid === null) this.#bindings.update(space, selective);
+  #rebind({ space }: TranslatedSpace, selective: boolean, covered = true): void {
+    if (space.pasid === null) this.#bindings.update(space, selective, covered);
   }
 
   /** Legacy and second-stage entries know no PASIDs: a host drops the whole domain. */

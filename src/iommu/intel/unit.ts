@@ -3,7 +3,7 @@ import { formatBdf, formatShortBdf } from '../../core/bdf.ts';
 import { CommandError } from '../../core/errors.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
 import type { HostIommuDevice } from '../../memory/host-device.ts';
-import type { IommuRegionOperations, RegionEventType } from '../../memory/iommu-region.ts';
+import type { IommuRegionOperations } from '../../memory/iommu-region.ts';
 import { BusError, type MmioOperations } from '../../memory/mmio.ts';
 import { MemoryRegion } from '../../memory/region.ts';
 import type { PciBus } from '../../pci/bus.ts';
@@ -37,6 +37,7 @@ import {
 } from './device-address-space.ts';
 import type { RootTable, TranslationFaultReport } from './invalidation.ts';
 import { LookUp } from './look-up.ts';
+import { checkNotifiers } from './notifier-checks.ts';
 import { PageRequests } from './page-requests.ts';
 import type { IntelProperties } from './properties.ts';
 import { RegisterLevel, type RegisterLevelState } from './register-level.ts';
@@ -173,15 +174,11 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     if (!firstStage && awBits > addressBits) {
       throw new CommandError(`aw-bits ${awBits} > host aw-bits ${addressBits}`);
     }
-    const target = this.#spaceOf(bus, devfn, null);
-    this.#hostDevices.set(target.space, (this.#hostDevices.get(target.space) ?? 0) + 1);
-    if (firstStage) this.#translation.evaluate(target);
+    this.#countHostDevice(bus, devfn, 1);
   }
 
   detachHostDevice(bus: PciBus, devfn: number): void {
-    const target = this.#spaceOf(bus, devfn, null);
-    this.#hostDevices.set(target.space, (this.#hostDevices.get(target.space) ?? 1) - 1);
-    if (this.properties.firstStage) this.#translation.evaluate(target);
+    this.#countHostDevice(bus, devfn, -1);
   }
 
   setBypass(bus: PciBus, devfn: number, mode: BypassMode): void {
@@ -291,6 +288,12 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     this.#translation.restore(state.translation);
   }
 
+  #countHostDevice(bus: PciBus, devfn: number, change: 1 | -1): void {
+    const target = this.#spaceOf(bus, devfn, null);
+    this.#hostDevices.set(target.space, (this.#hostDevices.get(target.space) ?? 0) + change);
+    if (this.properties.firstStage) this.#translation.evaluate(target);
+  }
+
   #describeDevices(space: IntelDeviceSpace): IommuDeviceInfo[] {
     const { enabled, look, root } = this.#remapping;
     const { iommuObject, bypass } = space;
@@ -346,7 +349,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       minPageSize: 4096n,
       translate: (address, access, attributes) => this.#translator.translate(target(), address, access, attributes),
       replay: (notifier) => this.#translation.replay(target(), notifier),
-      notifyFlagChanged: (_old, now) => this.#checkNotifiers(target().space, now),
+      notifyFlagChanged: (_old, now) => checkNotifiers(this.properties, target().space, now),
     };
   }
 
@@ -360,24 +363,6 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       throw new BusError('Requests with PASID that pass through are blocked in the interrupt range');
     };
     return { read: (offset) => block(offset, false), write: (offset) => block(offset, true) };
-  }
-
-  /** @throws CommandError for events that the unit, as it is configured, could never send */
-  #checkNotifiers(space: IntelDeviceSpace, events: ReadonlySet<RegionEventType>): void {
-    const { cachingMode, deviceIotlb, snoopControl } = this.properties;
-    if (events.size === 0) return;
-    if (snoopControl) {
-      throw new CommandError('Snoop Control with vhost or VFIO is not supported: Operation not supported');
-    }
-    if (events.has('map') && !cachingMode) {
-      throw new CommandError(
-        'We need to set caching-mode=on for intel-iommu to enable device assignment with IOMMU protection.',
-      );
-    }
-    if (events.has('deviotlb-unmap') && !deviceIotlb) {
-      const place = formatShortBdf(space.bdf).replace(':', '.');
-      throw new CommandError(`device ${place} requires device IOTLB mode: Operation not supported`);
-    }
   }
 
   #tellSwitch(space: IntelDeviceSpace): void {

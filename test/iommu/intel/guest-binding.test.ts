@@ -104,6 +104,8 @@ describe('a bind from the guest, in scalable mode', () => {
     expect(events()).toEqual([
       ['IOMMU_PASID_TABLE_BIND_FAILED', { ...BOUND, size: 0x2000n, desc: 'vfio refuses 20000' }],
     ]);
+    driver.submit(0x17n | (1n << 16n) | (5n << 32n));
+    expect(events().filter(([name]) => name === 'IOMMU_PASID_TABLE_BIND_FAILED')).toEqual([]);
     listener.refused.clear();
     driver.flushContext(device.devfn);
     expect(events()).toMatchObject([['IOMMU_PASID_TABLE_BOUND', { size: 0x2000n, replaced: true }]]);
