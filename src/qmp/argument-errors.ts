@@ -4,7 +4,7 @@ import { membersInWireOrder } from '../wire/member-order.ts';
 import type { WireObject, WireValue } from '../wire/values.ts';
 import { isWireObject } from '../wire/values.ts';
 import type { ArgumentErrors } from './argument-schema.ts';
-import { isWireInteger, keyword } from './argument-schema.ts';
+import { isWireInteger, keyword, unfold } from './argument-schema.ts';
 import { firstLeftover } from './hash-table-order.ts';
 
 /** One complaint, with what decides whether QEMU would have come to it first. */
@@ -23,11 +23,24 @@ const LEFTOVER = Number.MAX_SAFE_INTEGER;
  * before the next, looks for leftovers at the end of each object, and stops at the first offence.
  */
 export function sentenceFor(errors: ArgumentErrors, typeName: string, args: WireObject): string {
-  const complaints = errors.map((error) => complaint(error, typeName, args)).filter((each) => each !== null);
+  const complaints = withoutRepetition(unfold(errors))
+    .map((error) => complaint(error, typeName, args))
+    .filter((each) => each !== null);
   complaints.sort(compare);
   const first = complaints[0];
   if (first === undefined) throw new Error(`arguments of ${typeName} were refused for no reason known here`);
   return first.sentence;
+}
+
+/** Leaves out all but the first leftover of each object: the complaint about it looks at all of them. */
+function withoutRepetition(errors: ArgumentErrors): ArgumentErrors {
+  const objects = new Set<string>();
+  return errors.filter((error) => {
+    if (error.keyword !== 'additionalProperties') return true;
+    if (objects.has(error.instancePath)) return false;
+    objects.add(error.instancePath);
+    return true;
+  });
 }
 
 function compare(a: Complaint, b: Complaint): number {

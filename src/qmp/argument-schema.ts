@@ -1,3 +1,4 @@
+import type { DataValidateFunction, DataValidationCxt } from 'ajv/dist/types/index.js';
 import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { IntegerShape, MemberShape, NamedShape, TypeShape } from '../generated/schema.ts';
@@ -5,12 +6,16 @@ import { schema } from '../generated/schema.ts';
 import type { WireValue } from '../wire/values.ts';
 import { isWireObject, WireFloat } from '../wire/values.ts';
 
-/** The keywords of our own, for what ajv's cannot say: its integers are doubles, and its objects include WireFloat. */
+/**
+ * The keywords of our own, for what ajv's cannot say: its integers are doubles, its objects include WireFloat, and its
+ * `items` collects the errors of every element in a time that grows with the square of their number.
+ */
 export const keyword = {
   integer: 'wireInteger',
   number: 'wireNumber',
   object: 'wireObject',
   alternate: 'alternate',
+  items: 'firstBadItem',
 } as const;
 
 const limits = {
@@ -42,6 +47,23 @@ function alternateTest(name: string): (value: WireValue) => boolean {
   return (value) => tests.some((test) => test(value));
 }
 
+/** A test for the elements of an array, which ends at the first bad one, as QEMU does. */
+function itemsTest(items: TypeShape): DataValidateFunction {
+  let validateItem: ValidateFunction | undefined;
+  const test: DataValidateFunction = (value: readonly WireValue[], context?: DataValidationCxt): boolean => {
+    validateItem ??= compileShape(items);
+    for (const [index, item] of value.entries()) {
+      if (validateItem(item)) continue;
+      const instancePath = `${context?.instancePath ?? ''}/${index}`;
+      // Inside params, for ajv overwrites the data and the schema of the errors that it is given.
+      test.errors = [{ keyword: keyword.items, instancePath, params: { errors: validateItem.errors ?? [] } }];
+      return false;
+    }
+    return true;
+  };
+  return test;
+}
+
 const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: false, discriminator: true, addUsedSchema: false });
 ajv.addKeyword({
   keyword: keyword.integer,
@@ -59,13 +81,27 @@ ajv.addKeyword({
   validate: (_: unknown, value: WireValue) => isWireObject(value),
 });
 ajv.addKeyword({ keyword: keyword.alternate, errors: false, compile: alternateTest });
+ajv.addKeyword({ keyword: keyword.items, type: 'array', errors: 'full', compile: itemsTest });
 
 export type ArgumentErrors = readonly ErrorObject<string, Record<string, unknown>>[];
 
+/** The errors with those of an array's bad element in place of the one that holds them. */
+export function unfold(errors: ArgumentErrors, place = ''): ArgumentErrors {
+  return errors.flatMap((error) => {
+    const instancePath = place + error.instancePath;
+    if (error.keyword !== keyword.items) return [{ ...error, instancePath }];
+    return unfold(error.params['errors'] as ArgumentErrors, instancePath);
+  });
+}
+
 /** Compiles the validator of a named object type. It collects every error; a valid value costs no more for it. */
 export function compile(name: string): ValidateFunction {
+  return compileShape({ kind: 'named', name });
+}
+
+function compileShape(type: TypeShape): ValidateFunction {
   const definitions: Record<string, object> = {};
-  const root = new SchemaBuilder(definitions).reference(name);
+  const root = new SchemaBuilder(definitions).type(type);
   return ajv.compile({ ...root, $defs: definitions });
 }
 
@@ -77,7 +113,7 @@ class SchemaBuilder {
     this.#definitions = definitions;
   }
 
-  reference(name: string): object {
+  #reference(name: string): object {
     if (!(name in this.#definitions)) {
       const shape = schema.types[name];
       if (shape === undefined) throw new Error(`the schema has no type ${name}`);
@@ -125,10 +161,10 @@ class SchemaBuilder {
   }
 
   #properties(members: readonly MemberShape[]): Record<string, object> {
-    return Object.fromEntries(members.map((member) => [member.name, this.#type(member.type)]));
+    return Object.fromEntries(members.map((member) => [member.name, this.type(member.type)]));
   }
 
-  #type(type: TypeShape): object {
+  type(type: TypeShape): object {
     switch (type.kind) {
       case 'any':
         return {};
@@ -141,9 +177,9 @@ class SchemaBuilder {
       case 'integer':
         return { [keyword.integer]: type };
       case 'array':
-        return { type: 'array', items: this.#type(type.items) };
+        return { type: 'array', [keyword.items]: type.items };
       case 'named':
-        return this.reference(type.name);
+        return this.#reference(type.name);
     }
   }
 }

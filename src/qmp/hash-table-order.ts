@@ -26,9 +26,10 @@ class NameTable {
   #occupied = 0;
 
   insert(name: string): void {
-    const slot = this.#find(name);
+    const hash = hashOf(name);
+    const slot = this.#find(name, hash);
     const previous = this.#hashes[slot];
-    this.#hashes[slot] = hashOf(name);
+    this.#hashes[slot] = hash;
     this.#names[slot] = name;
     if (previous !== UNUSED && previous !== REMOVED) return;
     this.#count += 1;
@@ -38,7 +39,7 @@ class NameTable {
   }
 
   remove(name: string): void {
-    const slot = this.#find(name);
+    const slot = this.#find(name, hashOf(name));
     if (this.#names[slot] !== name) return;
     this.#hashes[slot] = REMOVED;
     this.#names[slot] = null;
@@ -55,8 +56,7 @@ class NameTable {
   }
 
   /** The slot that holds `name`, or the one where it would go. */
-  #find(name: string): number {
-    const hash = hashOf(name);
+  #find(name: string, hash: number): number {
     const mask = this.#hashes.length - 1;
     let slot = this.#home(hash);
     let removed = -1;
@@ -90,16 +90,19 @@ class NameTable {
       let name = this.#names[slot] ?? null;
       if (name === null) this.#hashes[slot] = UNUSED;
       if (name === null || settled.has(slot)) continue;
+      let hash = this.#hashes[slot] ?? UNUSED;
       this.#hashes[slot] = UNUSED;
       this.#names[slot] = null;
       while (name !== null) {
-        let target = this.#home(hashOf(name));
+        let target = this.#home(hash);
         for (let step = 1; settled.has(target); step++) target = (target + step) & (size - 1);
         settled.add(target);
         const evicted: string | null = this.#names[target] ?? null;
-        this.#hashes[target] = hashOf(name);
+        const evictedHash: number = this.#hashes[target] ?? UNUSED;
+        this.#hashes[target] = hash;
         this.#names[target] = name;
         name = evicted;
+        hash = evictedHash;
       }
     }
     this.#hashes.length = size;

@@ -9,6 +9,12 @@ export interface StreamTransportOptions {
   readonly keepOutput?: boolean;
 }
 
+/** Characters up to which a write goes out as a string where it can go at once. */
+const SHORT_TEXT = 4096;
+
+/** Bytes that Node reads from a socket at once. */
+const FULL_READ = 64 * 1024;
+
 /** A client behind two Node streams: both halves of a socket (opened with `allowHalfOpen`), or stdin and stdout. */
 export class StreamTransport implements Transport {
   readonly #input: Readable;
@@ -33,8 +39,12 @@ export class StreamTransport implements Transport {
     this.#user = user;
     this.#input.on('data', (bytes: Uint8Array) => {
       if (this.#closed) return;
-      if (this.#hungUp()) this.destroy();
-      else user.receive(bytes);
+      if (this.#hungUp()) {
+        this.destroy();
+        return;
+      }
+      user.receive(bytes);
+      if (bytes.length >= FULL_READ) this.#yield();
     });
     this.#input.on('end', () => {
       if (!this.#closed) user.inputEnded();
@@ -50,7 +60,11 @@ export class StreamTransport implements Transport {
   }
 
   write(text: string): void {
-    if (!this.#closed && this.#output.writable) this.#output.write(text, 'latin1', this.#written);
+    if (this.#closed || !this.#output.writable) return;
+    // Text that has to wait, or is long, waits as bytes: as a string it would be thousands of pieces, which the garbage
+    // collector carries along for as long as the client does not read, and which are put together a second time then.
+    const waits = this.#output.writableLength > 0 || text.length > SHORT_TEXT;
+    this.#output.write(waits ? Buffer.from(text, 'latin1') : text, 'latin1', this.#written);
   }
 
   pauseInput(): void {
@@ -83,6 +97,17 @@ export class StreamTransport implements Transport {
       this.#output.destroy();
     }
     this.#close();
+  }
+
+  /**
+   * Lets others have their turn after a full read: libuv would read from a client that floods us dozens of times in a
+   * row, and everyone else would wait for all of it.
+   */
+  #yield(): void {
+    this.#input.pause();
+    setImmediate(() => {
+      if (!this.#inputPaused && !this.#closed) this.#input.resume();
+    });
   }
 
   #close(): void {

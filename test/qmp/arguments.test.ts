@@ -138,6 +138,28 @@ describe('integers with limits', () => {
   });
 });
 
+describe('arguments of an absurd size are refused in a time that grows with their number', () => {
+  // Each of these took a minute and more when every error was looked at by itself.
+  const many = 100_000;
+  const names = Array.from({ length: many }, (_, index) => [`m${index}`, index] as const);
+
+  it('as members', () => {
+    const args = Object.fromEntries(names);
+    expect(sentence('query-flat-view', args)).toBe("Parameter 'address-space' is missing");
+    expect(sentence('query-name', args)).toBe("Parameter 'm32574' is unexpected");
+    const instance = { type: 'migration', ...args };
+    expect(yank({ type: 'migration' }, instance, {})).toMatch(/^Parameter 'instances\[1\]\.m\d+' is unexpected$/);
+  });
+
+  it('as elements', () => {
+    const bad = new Array<WireValue>(many).fill({ type: 1, x: 2 });
+    expect(yank(...bad)).toBe("Invalid parameter type for 'instances[0].type', expected: string");
+    expect(sentence('qmp_capabilities', { enable: new Array<string>(many).fill('x') })).toBe(
+      "Parameter 'null' does not accept value 'x'",
+    );
+  });
+});
+
 describe('values that pass', () => {
   it('gives the arguments of device_add as they came, whatever they are', () => {
     const args = { driver: null, addr: new WireFloat(1.5), x: [1n], nested: { a: {} } };
