@@ -9,7 +9,14 @@ export type MonitorOption = Options['monitors'][number];
 
 function endpointOf(endpoint: OptionEndpoint & { kind: 'unix' | 'tcp' }): Endpoint {
   if (endpoint.kind === 'unix') return { kind: 'unix', path: endpoint.path };
-  return { kind: 'tcp', host: endpoint.host, port: Number(endpoint.port) };
+  return { kind: 'tcp', host: endpoint.host, port: portOf(endpoint) };
+}
+
+/** The number of a port; names of services are not looked up. Throws CommandError for other text. */
+function portOf({ host, port }: { readonly host: string; readonly port: string }): number {
+  const number = /^\d+$/.test(port) ? Number(port) : NaN;
+  if (number <= 65_535) return number;
+  throw new CommandError(`address resolution failed for ${host}:${port}: a port is a number from 0 to 65535`);
 }
 
 /** What a monitor needs before the machine may run: the arrival of its first client, where it was asked to wait. */

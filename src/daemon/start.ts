@@ -60,27 +60,43 @@ export async function runDaemon(options: Options, version: string): Promise<numb
   });
   forwardEvents(machine, server);
 
+  let ended = false;
+  const hasEnded = (): boolean => ended;
   const exited = new Promise<void>((resolve) => machine.onExit(() => resolve()));
-  machine.onExit(() => server.stopDispatch());
+  machine.onExit(() => {
+    ended = true;
+    server.stopDispatch();
+  });
+  // Standard input that ends, or the one client that we connected to, leaves nothing that would keep Node running.
+  const alive = setInterval(() => {}, 2 ** 31 - 1);
   const ignoreSignals = endOnSignals(machine);
   try {
-    await openMonitors(server, options, machine, version);
+    await openMonitors(server, options, machine, version, exited);
     if (options.pidFile !== null) writePidFile(options.pidFile);
   } catch (error) {
+    clearInterval(alive);
     ignoreSignals();
     await server.close();
     throw error;
   }
   tellReady();
   // The machine is built paused, so that nothing runs before the clients that were waited for have come.
-  if (!options.startPaused) machine.operations.run(() => machine.cont());
+  if (!options.startPaused && !hasEnded()) machine.operations.run(() => machine.cont());
   await exited;
+  clearInterval(alive);
   ignoreSignals();
   await server.close();
   return SUCCESS;
 }
 
-async function openMonitors(server: QmpServer, options: Options, machine: Machine, version: string): Promise<void> {
+/** @param exited ends the waiting for clients */
+async function openMonitors(
+  server: QmpServer,
+  options: Options,
+  machine: Machine,
+  version: string,
+  exited: Promise<void>,
+): Promise<void> {
   let monitors: readonly MonitorOption[] = options.monitors;
   if (monitors.length === 0) {
     const path = defaultSocketPath(process.env);
@@ -91,11 +107,11 @@ async function openMonitors(server: QmpServer, options: Options, machine: Machin
     return;
   }
   const opened = [];
-  for (const monitor of monitors) opened.push(await openMonitor(server, monitor));
-  for (const { listener, waitForClient } of opened) {
+  for (const monitor of monitors) opened.push({ ...(await openMonitor(server, monitor)), option: monitor.option });
+  for (const { listener, waitForClient, option } of opened) {
     if (listener === null || !waitForClient) continue;
-    process.stderr.write(`QEMU waiting for connection on: ${listener.filename}\n`);
-    await listener.firstClient;
+    process.stderr.write(`viommud: ${option}: info: QEMU waiting for connection on: ${listener.filename}\n`);
+    await Promise.race([listener.firstClient, exited]);
   }
 }
 
