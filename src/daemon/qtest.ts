@@ -14,6 +14,8 @@ export interface QtestService {
   readonly listener: Listener | null;
   /** The machine holds back until the first client has come. */
   readonly waitForClient: boolean;
+  /** For the line that says who is waited for. */
+  readonly option: string;
   /** From here on commands are read. */
   begin(): void;
   close(): void;
@@ -76,6 +78,7 @@ export async function openQtest(
   return {
     listener,
     waitForClient: endpoint.kind !== 'stdio' && endpoint.kind !== 'null' && endpoint.server && endpoint.wait,
+    option: `-qtest ${describe(endpoint)}`,
     begin(): void {
       begun = true;
       for (const stream of early.splice(0)) server.serve(stream);

@@ -66,16 +66,24 @@ export async function runDaemon(options: Options, version: string): Promise<numb
   });
   forwardEvents(machine, server);
 
+  let ended = false;
+  const hasEnded = (): boolean => ended;
   const exited = new Promise<void>((resolve) => machine.onExit(() => resolve()));
-  machine.onExit(() => server.stopDispatch());
+  machine.onExit(() => {
+    ended = true;
+    server.stopDispatch();
+  });
+  // Standard input that ends, or the one client that we connected to, leaves nothing that would keep Node running.
+  const alive = setInterval(() => {}, 2 ** 31 - 1);
   const ignoreSignals = endOnSignals(machine);
   let qtest: QtestService | null = null;
   try {
     qtest = await openQtest(machine, options, virtualTime);
     const opened = await openMonitors(server, options, machine, version);
-    await clientsOf(qtest === null ? opened : [...opened, qtest]);
+    await clientsOf(qtest === null ? opened : [...opened, qtest], exited);
     if (options.pidFile !== null) writePidFile(options.pidFile);
   } catch (error) {
+    clearInterval(alive);
     stopTime();
     qtest?.close();
     ignoreSignals();
@@ -84,9 +92,10 @@ export async function runDaemon(options: Options, version: string): Promise<numb
   }
   tellReady();
   // The machine is built paused, so that nothing runs before the clients that were waited for have come.
-  if (!options.startPaused) machine.operations.run(() => machine.cont());
+  if (!options.startPaused && !hasEnded()) machine.operations.run(() => machine.cont());
   qtest?.begin();
   await exited;
+  clearInterval(alive);
   stopTime();
   qtest?.close();
   ignoreSignals();
@@ -115,12 +124,15 @@ async function openMonitors(
   return opened;
 }
 
-/** Waits for the first client of each socket that was opened with `wait=on`, and says so as QEMU does. */
-async function clientsOf(opened: readonly Opened[]): Promise<void> {
-  for (const { listener, waitForClient } of opened) {
+/**
+ * Waits for the first client of each socket that was opened with `wait=on`, and says so as QEMU does.
+ * @param exited ends the waiting
+ */
+async function clientsOf(opened: readonly Opened[], exited: Promise<void>): Promise<void> {
+  for (const { listener, waitForClient, option } of opened) {
     if (listener === null || !waitForClient) continue;
-    process.stderr.write(`QEMU waiting for connection on: ${listener.filename}\n`);
-    await listener.firstClient;
+    process.stderr.write(`viommud: ${option}: info: QEMU waiting for connection on: ${listener.filename}\n`);
+    await Promise.race([listener.firstClient, exited]);
   }
 }
 

@@ -10,6 +10,9 @@ function claimStreams(reading: Reading, endpoint: Endpoint): Endpoint {
     const taken = idsOf(reading, 'standard streams');
     if (taken.size > 0) throw refuse(reading, 'cannot use stdio by multiple character devices');
     taken.add('stdio');
+    reading.later.push(() => {
+      if (reading.options.daemonize) throw refuse(reading, 'cannot use stdio with -daemonize');
+    });
   }
   return endpoint;
 }

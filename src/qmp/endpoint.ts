@@ -1,5 +1,7 @@
-import { getSystemErrorMap } from 'node:util';
-import { CommandError, messageOf } from '../core/errors.ts';
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { CommandError } from '../core/errors.ts';
+import { systemText } from '../core/system-text.ts';
 
 /** A UNIX socket by its path. */
 export interface UnixEndpoint {
@@ -83,6 +85,10 @@ export function addressName(host: string, port: number): string {
 export function endpointError(endpoint: Endpoint, server: boolean, error: unknown): EndpointError {
   const cause = systemText(error);
   if (endpoint.kind === 'unix') {
+    // libuv tells that the folder is missing as a lack of permission, for the sake of Windows.
+    if (server && !existsSync(dirname(endpoint.path))) {
+      return new EndpointError(`Failed to bind socket to ${endpoint.path}: No such file or directory`);
+    }
     const sentence = server ? `Failed to bind socket to ${endpoint.path}` : `Failed to connect to '${endpoint.path}'`;
     return new EndpointError(`${sentence}: ${cause}`);
   }
@@ -93,12 +99,4 @@ export function endpointError(endpoint: Endpoint, server: boolean, error: unknow
 
 function isLoopback(host: string): boolean {
   return ['', 'localhost', '::1'].includes(host) || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
-/** The text of an errno, with the capital letter that C libraries give it. */
-function systemText(error: unknown): string {
-  const errno = error instanceof Error && 'errno' in error ? error.errno : undefined;
-  const text = typeof errno === 'number' ? getSystemErrorMap().get(errno)?.[1] : undefined;
-  if (text === undefined) return messageOf(error);
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -107,7 +107,7 @@ export class QmpServer {
     this.#serve(await connectTo(endpoint), endpointName(endpoint), options);
   }
 
-  /** Serves one client on standard input and output. They stay open when it ends its input, as they do in QEMU. */
+  /** Serves one client on standard input and output. When it ends its input, events go on, as they do in QEMU. */
   serveStandardStreams(options: EndpointOptions = {}, streams: StandardStreams = process): void {
     const transport = new StreamTransport(streams.stdin, streams.stdout, { probe: false, keepOutput: true });
     transport.open(this.accept(transport, 'stdio', options));

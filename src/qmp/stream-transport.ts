@@ -5,7 +5,10 @@ import type { Transport, TransportUser } from './transport.ts';
 export interface StreamTransportOptions {
   /** The streams are one socket, on which a write shows whether the peer has closed. */
   readonly probe: boolean;
-  /** Leave the output open at the end of the conversation, as one has to with standard output. */
+  /**
+   * The output is never closed, as one must not with standard output, and the end of the input does not end the
+   * conversation: events go on.
+   */
   readonly keepOutput?: boolean;
 }
 
@@ -47,7 +50,7 @@ export class StreamTransport implements Transport {
       if (bytes.length >= FULL_READ) this.#yield();
     });
     this.#input.on('end', () => {
-      if (!this.#closed) user.inputEnded();
+      if (!this.#closed && this.#options.keepOutput !== true) user.inputEnded();
     });
     // An error always ends in 'close', where it is dealt with; it must be listened to all the same.
     this.#input.on('error', () => this.destroy());

@@ -1,7 +1,7 @@
 /** The executable as a shell sees it: what it prints, its files, its exit status. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -88,7 +88,19 @@ describe('what cannot be served ends with status 1', () => {
     [
       'a socket in no folder',
       ['-qmp', 'unix:/nowhere/q,server=on'],
-      /^viommud: -qmp .*: Failed to bind socket to .*\n$/,
+      'viommud: -qmp unix:/nowhere/q,server=on: Failed to bind socket to /nowhere/q: No such file or directory\n',
+    ],
+    ['a port that is none', ['-qmp', 'tcp:127.0.0.1:65536,server=on'], /: a port is a number from 0 to 65535\n$/],
+    ['the name of a service', ['-qmp', 'tcp:127.0.0.1:http,server=on'], /: a port is a number from 0 to 65535\n$/],
+    [
+      'standard streams of a daemon',
+      ['-qmp', 'stdio', '-daemonize'],
+      'viommud: -qmp stdio: cannot use stdio with -daemonize\n',
+    ],
+    [
+      'a process id in no folder',
+      ['-pidfile', '/nowhere/pid'],
+      "viommud: cannot create PID file: Could not create '/nowhere/pid': No such file or directory\n",
     ],
   ])('%s', (_, args, sentence) => {
     const { status, stderr } = run(...args);
@@ -104,9 +116,23 @@ describe('files and processes', () => {
     await printed(daemon, 'stop ');
     while (!existsSync(file)) await new Promise(setImmediate);
     expect(readFileSync(file, 'utf8')).toBe(`${daemon.pid}\n`);
+    const second = run('-pidfile', file, '-qmp', `unix:${join(folder, 'second.sock')},server=on,wait=off`);
+    expect(second).toEqual({
+      status: 1,
+      stderr: 'viommud: cannot create PID file: Cannot lock pid file: Resource temporarily unavailable\n',
+    });
+    expect(readFileSync(file, 'utf8')).toBe(`${daemon.pid}\n`);
     daemon.kill('SIGTERM');
     await once(daemon, 'exit');
     expect(existsSync(file)).toBe(false);
+  });
+
+  it('-pidfile takes over what a daemon that was killed has left, whoever has its number now', async () => {
+    const file = join(folder, 'pid');
+    writeFileSync(file, `${process.pid}\n`);
+    const daemon = start('-pidfile', file);
+    await printed(daemon, 'stop ');
+    while (readFileSync(file, 'utf8') !== `${daemon.pid}\n`) await new Promise(setImmediate);
   });
 
   it('-daemonize comes back when the socket listens, and fails where the daemon does', async () => {
@@ -122,8 +148,30 @@ describe('files and processes', () => {
     const path = join(folder, 'q.sock');
     const daemon = start('-qmp', `unix:${path},server=on,wait=on`);
     const [line] = (await once(daemon.stderr!, 'data')) as [Buffer];
-    expect(line.toString()).toBe(`QEMU waiting for connection on: disconnected:unix:${path},server=on\n`);
+    const waiting = `QEMU waiting for connection on: disconnected:unix:${path},server=on`;
+    expect(line.toString()).toBe(`viommud: -qmp unix:${path},server=on,wait=on: info: ${waiting}\n`);
     await quit(path);
     expect(await once(daemon, 'exit')).toEqual([0, null]);
+  });
+
+  it('wait=on can be given up by a signal', async () => {
+    const path = join(folder, 'q.sock');
+    const daemon = start('-qmp', `unix:${path},server=on,wait=on`);
+    await once(daemon.stderr!, 'data');
+    daemon.kill('SIGTERM');
+    expect(await once(daemon, 'exit')).toEqual([0, null]);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('goes on when standard input ends, and tells its end there', async () => {
+    const daemon = spawn(process.execPath, [executable, '-qmp', 'stdio'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    started.push(daemon);
+    daemon.stdin.end('{"execute": "qmp_capabilities"}');
+    await printed(daemon, '{"return": {}}');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    daemon.kill('SIGTERM');
+    const rest = printed(daemon, 'host-signal');
+    expect(await once(daemon, 'exit')).toEqual([0, null]);
+    expect(await rest).toContain('"event": "SHUTDOWN"');
   });
 });

@@ -254,13 +254,20 @@ describe('client mode', () => {
 });
 
 describe('standard input and output', () => {
-  it('serve one client, and stay open when its input ends', async () => {
+  it('serve one client, and tell it events when its input has ended', async () => {
     const streams = { stdin: new PassThrough(), stdout: new PassThrough() };
     machine.server.serveStandardStreams({}, streams);
     streams.stdin.end('{"execute": "qmp_capabilities"}{"execute": "query-name", "id": 1}');
-    while (machine.server.clients().length > 0) await sleep(1);
-    const lines = String(streams.stdout.read()).split('\r\n');
-    expect(lines.slice(1)).toEqual(['{"return": {}}', '{"return": {}, "id": 1}', '']);
+    let text = '';
+    streams.stdout.on('data', (bytes: Buffer) => (text += bytes.toString()));
+    while (!text.includes('"id": 1')) await sleep(1);
+    await sleep(5);
+    machine.server.emit('STOP');
+    await machine.server.close();
+    const lines = text.split('\r\n').slice(1);
+    expect(lines.slice(0, 2)).toEqual(['{"return": {}}', '{"return": {}, "id": 1}']);
+    expect(lines[2]).toContain('"event": "STOP"');
+    expect(lines.slice(3)).toEqual(['']);
     expect(streams.stdout.writableEnded).toBe(false);
   });
 });
