@@ -1,4 +1,13 @@
-import { openSync, readFileSync, readdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { CommandError } from '../core/errors.ts';
 import { systemText } from '../core/system-text.ts';
@@ -12,8 +21,11 @@ export function writePidFile(path: string): void {
     throw new CommandError('cannot create PID file: Cannot lock pid file: Resource temporarily unavailable');
   }
   try {
-    // Left open for as long as the process runs: that is how the next one knows that the file is held.
-    writeFileSync(openSync(path, 'w', 0o600), `${process.pid}\n`);
+    // Left open for as long as the process runs: that is how the next one knows that the file is held. It gets its name
+    // once the number is in it, so that whoever waits for the file never reads an empty one.
+    const unnamed = `${path}.${process.pid}`;
+    writeFileSync(openSync(unnamed, 'w', 0o600), `${process.pid}\n`);
+    renameSync(unnamed, path);
   } catch (error) {
     throw new CommandError(`cannot create PID file: Could not create '${path}': ${systemText(error)}`);
   }
