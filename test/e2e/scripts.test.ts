@@ -1,6 +1,10 @@
 /** The scripts of clients/, run as a user runs them. */
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestDaemon } from '../support/daemon.ts';
 import { systemProgram } from '../support/system-program.ts';
@@ -45,24 +49,50 @@ describe('scripts', () => {
     expect(run(ask, [`${daemon.path}.nope`, 'query-status']).status).toBe(2);
   });
 
-  it.skipIf(socat.missing)(socat.title('viommu-watch prints events as they come'), async () => {
-    const watch = spawn(join(clients, 'shell/viommu-watch'), [daemon.path, 'RESUME'], { detached: true });
-    let printed = '';
-    watch.stdout.on('data', (chunk: Buffer) => {
-      printed += chunk.toString();
-    });
-    const client = await daemon.client();
-    try {
-      for (let tries = 0; printed === '' && tries < 100; tries += 1) {
-        await client.execute('stop');
-        await client.execute('cont');
-        await new Promise((resolve) => setTimeout(resolve, 50));
+  it.skipIf(socat.missing)(
+    socat.title('viommu-watch prints each event as it comes, and ends with the daemon'),
+    async () => {
+      const watched = await TestDaemon.start();
+      const watch = spawn(join(clients, 'shell/viommu-watch'), [watched.path, 'RESUME'], { detached: true });
+      const ended = once(watch, 'exit');
+      let printed = '';
+      watch.stdout.on('data', (chunk: Buffer) => {
+        printed += chunk.toString();
+      });
+      const client = await watched.client();
+      try {
+        const negotiated = async (): Promise<number> =>
+          (await client.execute('query-clients')).clients.filter((each) => each.negotiated).length;
+        while ((await negotiated()) < 2) await setTimeout(20);
+        for (const count of [1, 2]) {
+          await client.execute('stop');
+          await client.execute('cont');
+          // A second event must not be needed to push the first one out.
+          while (printed.split('\n').length <= count) await setTimeout(5);
+          expect(printed.match(/"event": "RESUME"/g)).toHaveLength(count);
+        }
+        expect(printed).not.toContain('STOP');
+        await client.execute('quit');
+        expect(await ended).toEqual([0, null]);
+      } finally {
+        client.close();
+        if (watch.exitCode === null) process.kill(-watch.pid!, 'SIGTERM');
+        await watched.stop();
       }
-      expect(printed).toMatch(/"event": "RESUME"/);
-      expect(printed).not.toContain('STOP');
+    },
+  );
+
+  it.skipIf(socat.missing)(socat.title('socket paths may hold what socat would take for options'), async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'viommud-a b,c:d-'));
+    const path = join(folder, 'q.sock');
+    const option = `unix:${path.replaceAll(',', ',,')},server=on,wait=on`;
+    const odd = spawn(process.execPath, [join(clients, '../dist/main.js'), '-qmp', option], { stdio: 'pipe' });
+    try {
+      await once(odd.stderr, 'data');
+      expect(run(join(clients, 'shell/viommu-ask'), [path, 'query-name']).out).toBe('{"return": {}, "id": "ask"}\n');
     } finally {
-      client.close();
-      process.kill(-watch.pid!, 'SIGTERM');
+      odd.kill();
+      rmSync(folder, { recursive: true });
     }
   });
 
