@@ -129,10 +129,14 @@ describe('files and processes', () => {
 
   it('-pidfile takes over what a daemon that was killed has left, whoever has its number now', async () => {
     const file = join(folder, 'pid');
-    writeFileSync(file, `${process.pid}\n`);
+    // A process that lives and never opens the file; this one does, to look whether it has changed.
+    writeFileSync(file, `${process.ppid}\n`);
     const daemon = start('-pidfile', file);
     await printed(daemon, 'stop ');
-    while (readFileSync(file, 'utf8') !== `${daemon.pid}\n`) await new Promise(setImmediate);
+    while (readFileSync(file, 'utf8') !== `${daemon.pid}\n`) {
+      expect(daemon.exitCode).toBeNull();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   });
 
   it('-daemonize comes back when the socket listens, and fails where the daemon does', async () => {
