@@ -1,5 +1,7 @@
 import { CommandError } from '../core/errors.ts';
+import { PciBridge } from '../pci/bridge.ts';
 import type { PciBus } from '../pci/bus.ts';
+import { PciDevice } from '../pci/device.ts';
 import { firstFreePort } from '../pci/topology.ts';
 import type { Device } from '../qom/device.ts';
 import { addDevice, checkUnplug, type DeviceAddContext, findDevice, removeDevice } from '../qom/device-add.ts';
@@ -27,6 +29,8 @@ export interface HotplugParts {
 export interface HotplugState {
   /** Paths of the devices whose unplug is asked for. */
   readonly pending: string[];
+  /** How many devices without id there have been. */
+  readonly anonymous: number;
 }
 
 /** Devices coming and going: device_add, device_del, and the unplugs that wait for a guest. */
@@ -36,6 +40,7 @@ export class Hotplug implements Snapshottable<HotplugState> {
   #pending: readonly Device[] = [];
   /** From then on a device comes into a machine that exists. */
   #ready = false;
+  #anonymous = 0;
 
   constructor(parts: HotplugParts) {
     this.#parts = parts;
@@ -53,6 +58,7 @@ export class Hotplug implements Snapshottable<HotplugState> {
       systemBus: tree.systemBus,
       peripheral: tree.peripheral,
       peripheralAnon: tree.peripheralAnon,
+      anonymousName: () => `device[${this.#anonymous}]`,
       defaultBus: (type) => (this.#ready && type.busType === 'PCI' ? this.#freePort() : null),
     };
   }
@@ -68,7 +74,10 @@ export class Hotplug implements Snapshottable<HotplugState> {
     if (!this.#ready && typeof id === 'string' && this.#parts.tree.peripheral.child(id) !== null) {
       throw new CommandError(`Duplicate ID '${id}' for device`);
     }
-    return addDevice(this.context, values, { hotplug: this.#ready, typed });
+    const device = addDevice(this.context, values, { hotplug: this.#ready, typed });
+    // No number is given twice. QEMU counts those that were refused late, too; here a refusal leaves no trace.
+    if (device.id === null) this.#anonymous += 1;
+    return device;
   }
 
   /** @throws CommandError when there is no such device, it cannot go, or it is going already */
@@ -81,19 +90,34 @@ export class Hotplug implements Snapshottable<HotplugState> {
     else this.#pending = [...this.#pending, device];
   }
 
-  /** A reset ends what no guest has acknowledged. */
+  /** A reset ends what no guest has acknowledged. A slot goes as a whole, with functions that nobody asked for. */
   completePending(afterReply: AfterReply): void {
+    const { rootBus } = this.#parts;
+    const ejected = rootBus === null ? [] : this.#ejected(rootBus);
+    for (const device of ejected) if (device.realized) this.#take(device, afterReply);
     for (let [device] = this.#pending; device !== undefined; [device] = this.#pending) this.#take(device, afterReply);
   }
 
   save(): HotplugState {
-    return { pending: this.#pending.map(({ path }) => path) };
+    return { pending: this.#pending.map(({ path }) => path), anonymous: this.#anonymous };
   }
 
   /** @throws Error when a device is not there that was about to go */
   restore(state: HotplugState): void {
     const { root, peripheral } = this.#parts.tree;
     this.#pending = state.pending.map((path) => findDevice(root, peripheral, path));
+    this.#anonymous = state.anonymous;
+  }
+
+  /** What is in the slots of pending devices, as QEMU ejects it: newest bus first, by slot, newest function first. */
+  #ejected(bus: PciBus): PciDevice[] {
+    const newestFirst = bus.devices.filter((device) => device instanceof PciDevice).toReversed();
+    const below = newestFirst.flatMap((device) =>
+      device instanceof PciBridge && device.realized ? this.#ejected(device.secondaryBus) : [],
+    );
+    const slots = newestFirst.filter((device) => this.#pending.includes(device)).map(({ slot }) => slot);
+    const ordered = [...new Set(slots)].toSorted((a, b) => a - b);
+    return [...below, ...ordered.flatMap((slot) => newestFirst.filter((device) => device.slot === slot))];
   }
 
   /** Removes a device, after what sits behind it: a bridge takes its bus along. */

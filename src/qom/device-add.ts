@@ -18,6 +18,8 @@ export interface DeviceAddContext {
   readonly peripheralAnon: QomObject;
   /** Where a device goes whose `bus` is not named; null leaves it to QEMU's search. */
   defaultBus?(type: QomType): Bus | null;
+  /** The name below `peripheralAnon` of the next device without id; by default the first `device[N]` that is free. */
+  anonymousName?(): string;
 }
 
 export interface DeviceAddOptions {
@@ -84,7 +86,7 @@ export function addDevice(context: DeviceAddContext, values: Values, options: De
   if (!(device instanceof Device)) throw new Error(`type ${type.name} makes no device`);
   device.id = id;
   device.hotplugged = options.hotplug;
-  if (id === null) context.peripheralAnon.addChild('device[*]', device);
+  if (id === null) context.peripheralAnon.addChild(context.anonymousName?.() ?? 'device[*]', device);
   else context.peripheral.addChild(id, device);
   try {
     setProperties(device, values, typed);

@@ -94,8 +94,10 @@ describe('device_add', () => {
         expect(answer).toBe('{}');
         const added = rig.machine.vfio.devices.at(-1)!.name;
         rig.remove(added);
-        // The number of the next container is the only trace: numbers are not given twice.
-        expect(describeMachine(rig.machine)).toEqual({ ...(before as object), containers: rig.machine.vfio.save() });
+        // The next numbers of a container and of a device without id are the only trace: none is given twice.
+        const numbers = { containers: rig.machine.vfio.save(), pending: rig.machine.hotplug.save() };
+        expect(describeMachine(rig.machine)).toEqual({ ...(before as object), ...numbers });
+        expect(numbers.pending.pending).toEqual([]);
       }),
       { numRuns: 150, seed: 11 },
     );
