@@ -15,11 +15,13 @@ const TWO_TO_12 = 0x1000;
 const ALL_ONES = 0xffff_ffff;
 const PAGE_SIZE_BIT = 1 << 7;
 /**
- * How often one round reads tables that it has read before. Tables that lead back to themselves, or again and again to
- * the same ones, ask for 2^27; what lies behind the others is left as it was told last. How many tables there are is not
- * limited but by guest RAM.
+ * How often one round reads tables that it has read before, and how many changes it tells that stand in such tables.
+ * Tables that lead back to themselves, or again and again to the same ones, ask for 2^27 and 2^36; what lies behind the
+ * others is left as it was told last. Telling costs a hundred times what reading does, hence the second limit. How many
+ * tables there are is not limited but by guest RAM.
  */
 const MOST_REPEATS = 512;
+const MOST_REPEATED_CHANGES = 8192;
 /** 4 KiB pages behind one entry of a table of that level. */
 const PAGES = [0, 1, 0x200, 0x4_0000, 0x800_0000] as const;
 
@@ -35,9 +37,10 @@ export class Shadow implements Snapshottable<MappedPage[]> {
   readonly #walker: SecondStageWalker;
   readonly #observe: ShadowObserver;
   readonly #mapped = new MappedRanges();
-  /** Tables read in this round, by address, and how many of them again. */
+  /** Tables read in this round, by address, how many of them again, and what was told of those. */
   readonly #read = new Set<number>();
   #repeats = 0;
+  #repeatedChanges = 0;
 
   constructor(options: {
     region: IommuRegion;
@@ -118,6 +121,7 @@ export class Shadow implements Snapshottable<MappedPage[]> {
 
   #start(table: SecondStageTable, first: number, last: number, notifier: RegionNotifier | null): void {
     this.#repeats = 0;
+    this.#repeatedChanges = 0;
     this.#walk(table.address, table.levels, 0, first, last, 3, notifier);
     this.#read.clear();
   }
@@ -135,7 +139,8 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     above: number,
     notifier: RegionNotifier | null,
   ): void {
-    if (this.#read.has(address) && ++this.#repeats > MOST_REPEATS) return;
+    const again = this.#read.has(address);
+    if (again && ++this.#repeats > MOST_REPEATS) return;
     this.#read.add(address);
     const memory = this.#memory;
     const walker = this.#walker;
@@ -149,18 +154,24 @@ export class Shadow implements Snapshottable<MappedPage[]> {
       if ((low === ALL_ONES && high === ALL_ONES) || walker.isReserved(level, low, high)) continue;
       const page = base + index * pages;
       const rights = above & low & 3;
+      let changed = false;
       if (rights === 0) {
-        if (notifier === null) this.#unmap(page, 3 + 9 * level);
+        if (notifier === null) changed = this.#unmap(page, 3 + 9 * level);
       } else if (level === 1 || (low & PAGE_SIZE_BIT) !== 0) {
-        this.#map(page, 3 + 9 * level, walker.frameOf(low, high), rights, notifier);
+        changed = this.#map(page, 3 + 9 * level, walker.frameOf(low, high), rights, notifier);
       } else {
         this.#walk(walker.frameOf(low, high) * TWO_TO_12, level - 1, page, first, last, rights, notifier);
+      }
+      if (again && changed && ++this.#repeatedChanges >= MOST_REPEATED_CHANGES) {
+        this.#repeats = MOST_REPEATS;
+        return;
       }
     }
   }
 
-  #map(page: number, shift: number, frame: number, rights: number, notifier: RegionNotifier | null): void {
-    if (this.#mapped.has(page, shift, frame, rights)) return;
+  /** @returns false when that was told already */
+  #map(page: number, shift: number, frame: number, rights: number, notifier: RegionNotifier | null): boolean {
+    if (this.#mapped.has(page, shift, frame, rights)) return false;
     this.#unmap(page, shift);
     this.#mapped.add(page, shift, frame, rights);
     const entry = {
@@ -171,13 +182,16 @@ export class Shadow implements Snapshottable<MappedPage[]> {
       permissions: rights,
     };
     this.#tell({ type: 'map', entry }, notifier);
+    return true;
   }
 
-  #unmap(page: number, shift: number): void {
+  /** @returns false when nothing of it was told mapped */
+  #unmap(page: number, shift: number): boolean {
     const whole = this.#mapped.find(page);
     const wider = whole !== null && whole.shift > shift ? whole : { page, shift };
-    if (!this.#mapped.remove(wider.page, wider.shift)) return;
+    if (!this.#mapped.remove(wider.page, wider.shift)) return false;
     this.#tell(this.#unmapEvent(BigInt(wider.page) << 12n, 1n << BigInt(wider.shift)), null);
+    return true;
   }
 
   /** What was told beyond the reach of the tables, which may have become narrower. */

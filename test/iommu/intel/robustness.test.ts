@@ -121,7 +121,8 @@ describe('tables of any content', () => {
     space.region.registerNotifier(notifier);
     space.region.replay(notifier);
     expect(maps).toBeGreaterThan(512);
-    expect(maps).toBeLessThan(512 * 520);
+    // Each costs events and a mapping of the host: a quarter of a million held the daemon for seconds.
+    expect(maps).toBeLessThan(512 * 32);
     expect(dma(device.addressSpace, 0x1000n)).not.toBeNull();
   });
 });
