@@ -5,13 +5,12 @@ import type { IommuUnit } from '../iommu/unit.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { MemoryTopology } from '../memory/topology.ts';
 import type { PciBus } from '../pci/bus.ts';
-import type { ModelEvents } from '../trace/model-events.ts';
+import type { TraceParts } from '../trace/trace.ts';
 import type { Vfio } from '../vfio/vfio.ts';
 
 /** What the machine offers to the devices that it is built from. */
-export interface DeviceContext {
+export interface DeviceContext extends TraceParts {
   readonly operations: OperationCounter;
-  readonly events: ModelEvents;
   /** Guest time. */
   readonly clock: VirtualClock;
   readonly topology: MemoryTopology;

@@ -39,7 +39,7 @@ export class IntelIommuDevice extends Device {
 
   protected override onRealize(): void {
     super.onRealize();
-    const { memory, events, units } = this.#context;
+    const { memory, events, checks, faults, units } = this.#context;
     const rootBus = this.#context.rootBus();
     if (rootBus === null) throw new CommandError(`${this.type.name} needs a machine with PCI; choose -M viommu or q35`);
     if (units.all.length > 0) throw new CommandError('QEMU does not support multiple vIOMMUs for x86 yet.');
@@ -49,6 +49,8 @@ export class IntelIommuDevice extends Device {
       properties: resolveIntelProperties(this.#given()),
       systemMemory: memory,
       events,
+      checks,
+      faults,
     });
     units.add(unit);
     rootBus.iommuOps = unit;

@@ -1541,6 +1541,38 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    CheckName: {
+      kind: 'enum',
+      values: [
+        'stale-translation',
+        'mapping-survives-invalidation',
+        'bad-unmap',
+        'transient-empty-table',
+        'layout-after-reset',
+        'dead-notifier',
+        'host-capabilities',
+        'page-response-once',
+        'flush-scope',
+        'over-flush',
+        'isolation',
+      ],
+    },
+    FaultPoint: {
+      kind: 'enum',
+      values: ['map', 'unmap', 'bind', 'attach', 'detach', 'invalidate', 'listener', 'page-response'],
+    },
+    FaultKind: { kind: 'enum', values: ['fail', 'lose', 'delay', 'reorder'] },
+    ModelCheckFailedEvent: {
+      kind: 'object',
+      members: [
+        { name: 'check', type: { kind: 'named', name: 'CheckName' }, optional: false },
+        { name: 'device', type: { kind: 'string' }, optional: true },
+        { name: 'desc', type: { kind: 'string' }, optional: false },
+        { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
+        { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+      ],
+      open: false,
+    },
   },
   commands: {
     qmp_capabilities: { arguments: 'QmpCapabilitiesArguments', allowOob: false, features: [], unchecked: false },
@@ -1801,5 +1833,6 @@ export const schema: SchemaShape = {
     VFIO_DMA_UNMAPPED: { data: 'VfioDmaUnmappedEvent', model: true },
     HOST_STALE_TRANSLATION: { data: 'HostStaleTranslationEvent', model: true },
     DMA_COMPLETED: { data: 'DmaCompletedEvent', model: true },
+    MODEL_CHECK_FAILED: { data: 'ModelCheckFailedEvent', model: true },
   },
 };

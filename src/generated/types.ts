@@ -1768,6 +1768,40 @@ export interface DmaCompletedEvent {
   operation: number;
 }
 
+/** A check that the model makes while it runs. */
+export type CheckName =
+  | 'stale-translation'
+  | 'mapping-survives-invalidation'
+  | 'bad-unmap'
+  | 'transient-empty-table'
+  | 'layout-after-reset'
+  | 'dead-notifier'
+  | 'host-capabilities'
+  | 'page-response-once'
+  | 'flush-scope'
+  | 'over-flush'
+  | 'isolation';
+
+/** A step of the model that can be made to go wrong. */
+export type FaultPoint = 'map' | 'unmap' | 'bind' | 'attach' | 'detach' | 'invalidate' | 'listener' | 'page-response';
+
+/** How a step goes wrong. */
+export type FaultKind = 'fail' | 'lose' | 'delay' | 'reorder';
+
+/** Data of MODEL_CHECK_FAILED. */
+export interface ModelCheckFailedEvent {
+  /** Which one. */
+  check: CheckName;
+  /** The device that it is about; absent where it is about none alone. */
+  device?: string | undefined;
+  /** What is wrong, as a sentence. */
+  desc: string;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
 /** What each command takes, after validation, and returns. */
 export interface CommandMap {
   /** End negotiation and enable capabilities. */
@@ -1930,6 +1964,8 @@ export interface EventMap {
   HOST_STALE_TRANSLATION: HostStaleTranslationEvent;
   /** A DMA that was not waited for has ended. */
   DMA_COMPLETED: DmaCompletedEvent;
+  /** A check of the model failed. */
+  MODEL_CHECK_FAILED: ModelCheckFailedEvent;
 }
 
 export type EventName = keyof EventMap;
@@ -1949,4 +1985,5 @@ export type ModelEventName =
   | 'VFIO_DMA_MAPPED'
   | 'VFIO_DMA_UNMAPPED'
   | 'HOST_STALE_TRANSLATION'
-  | 'DMA_COMPLETED';
+  | 'DMA_COMPLETED'
+  | 'MODEL_CHECK_FAILED';

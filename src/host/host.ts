@@ -1,8 +1,8 @@
 import { type Bdf, formatBdf } from '../core/bdf.ts';
 import { CommandError } from '../core/errors.ts';
 import type { OperationCounter } from '../core/operation.ts';
-import type { ModelEvents } from '../trace/model-events.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
+import type { TraceParts } from '../trace/trace.ts';
 import { describeHostIommu, describeIotlb, type HostIommuInfo, type HostIotlbInfo } from './describe.ts';
 import { HostFunction } from './function.ts';
 import { HostIommu, type HostIommuState } from './iommu.ts';
@@ -15,9 +15,8 @@ export interface HostOptions {
   readonly functions?: readonly HostFunctionOptions[];
 }
 
-export interface HostParts {
+export interface HostParts extends TraceParts {
   readonly operations: OperationCounter;
-  readonly events: ModelEvents;
   readonly options?: HostOptions;
 }
 
@@ -31,15 +30,15 @@ export interface HostState {
 export class Host implements Snapshottable<HostState> {
   readonly memory = new HostMemory();
   readonly #operations: OperationCounter;
-  readonly #events: ModelEvents;
+  readonly #trace: TraceParts;
   #iommu: HostIommu;
   /** By requester: segment, bus, device, function. */
   #functions: HostFunction[] = [];
 
   /** @throws CommandError when an option is outside its limits, or two functions have one address */
-  constructor({ operations, events, options = {} }: HostParts) {
+  constructor({ operations, options = {}, ...trace }: HostParts) {
     this.#operations = operations;
-    this.#events = events;
+    this.#trace = trace;
     this.#iommu = this.#build(options.iommu ?? {});
     for (const fn of options.functions ?? BUILT_IN_FUNCTIONS) this.addFunction(fn);
   }
@@ -140,7 +139,7 @@ export class Host implements Snapshottable<HostState> {
   }
 
   #build(options: HostIommuOptions): HostIommu {
-    return new HostIommu(settingsOf(options), this.memory, this.#operations, this.#events);
+    return new HostIommu(settingsOf(options), this.memory, this.#operations, this.#trace);
   }
 }
 

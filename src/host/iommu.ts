@@ -2,7 +2,7 @@ import { CommandError } from '../core/errors.ts';
 import type { OperationCounter } from '../core/operation.ts';
 import type { HostCapabilities } from '../memory/host-device.ts';
 import type { PasidTable } from '../memory/iommu-object.ts';
-import type { ModelEvents } from '../trace/model-events.ts';
+import type { TraceParts } from '../trace/trace.ts';
 import { HostCaches, type HostCachesState, type NestedTable } from './caches.ts';
 import type { HostFunction } from './function.ts';
 import { HostLook } from './look.ts';
@@ -37,13 +37,13 @@ export class HostIommu {
   readonly #nested = new Map<number, NestedTableOwner>();
   #nextTable = 1;
 
-  constructor(settings: HostIommuSettings, memory: HostMemory, operations: OperationCounter, events: ModelEvents) {
+  constructor(settings: HostIommuSettings, memory: HostMemory, operations: OperationCounter, trace: TraceParts) {
     const { capabilities } = settings;
     const { addressBits } = capabilities;
     this.capabilities = capabilities;
     this.memory = memory;
     this.caches = new HostCaches(settings);
-    this.detector = new StaleDetector(memory, events, addressBits);
+    this.detector = new StaleDetector(memory, trace, addressBits);
     const { caches, detector } = this;
     this.translation = new HostTranslation({ memory, caches, detector, operations, addressBits });
     this.look = new HostLook(memory, caches, addressBits);

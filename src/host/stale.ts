@@ -1,6 +1,6 @@
 import { type Access, permissionNames, type Permissions, permits } from '../memory/access.ts';
 import type { TableEntry } from '../iommu/iotlb.ts';
-import type { ModelEvents } from '../trace/model-events.ts';
+import type { TraceParts } from '../trace/trace.ts';
 import type { HostIotlbEntry, NestedTable } from './caches.ts';
 import type { HostMemory } from './memory.ts';
 import { MARKS, NestedWalker } from './nested-walk.ts';
@@ -48,13 +48,13 @@ const NOWHERE: Outcome = { ok: false, frame: 0, guestPage: 0, permissions: 0 };
  */
 export class StaleDetector {
   readonly #memory: HostMemory;
-  readonly #events: ModelEvents;
+  readonly #trace: TraceParts;
   readonly #walker: NestedWalker;
   readonly #reader: PasidReader;
 
-  constructor(memory: HostMemory, events: ModelEvents, addressBits: number) {
+  constructor(memory: HostMemory, trace: TraceParts, addressBits: number) {
     this.#memory = memory;
-    this.#events = events;
+    this.#trace = trace;
     this.#walker = new NestedWalker(memory, addressBits, true);
     this.#reader = new PasidReader(this.#walker.tables);
   }
@@ -159,7 +159,7 @@ export class StaleDetector {
   #report(use: CachedUse, cache: 'pasid' | 'iotlb', current: Outcome, since: number): void {
     const { device, address, access, entry, translation, used } = use;
     const offset = Number(address & 0xfffn);
-    this.#events.emit('HOST_STALE_TRANSLATION', {
+    this.#trace.events.emit('HOST_STALE_TRANSLATION', {
       device,
       pasid: entry.pasid,
       address,

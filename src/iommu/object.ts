@@ -12,7 +12,7 @@ import type {
   PasidCacheFlush,
   PasidTable,
 } from '../memory/iommu-object.ts';
-import type { ModelEvents } from '../trace/model-events.ts';
+import type { TraceParts } from '../trace/trace.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import { checkIotlbFlush, checkPasidCacheFlush, checkPasidTable } from './requests.ts';
 
@@ -56,15 +56,15 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
   /** The id or QOM path of the unit. */
   readonly unit: string;
   readonly #device: () => string;
-  readonly #events: ModelEvents;
+  readonly #trace: TraceParts;
   readonly #registrations: Registration[] = [];
   #binding: Binding | null = null;
 
   /** `device` names the device in events and sentences; it is asked each time, since a space can outlive its device. */
-  constructor(options: { unit: string; device: () => string; events: ModelEvents }) {
-    this.unit = options.unit;
-    this.#device = options.device;
-    this.#events = options.events;
+  constructor({ unit, device, ...trace }: { unit: string; device: () => string } & TraceParts) {
+    this.unit = unit;
+    this.#device = device;
+    this.#trace = trace;
   }
 
   get binding(): Binding | null {
@@ -152,7 +152,7 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
     for (const registration of asked) registration.holds = true;
     this.#binding = { ...table, origin };
     const replaced = previous !== null;
-    this.#events.emit('IOMMU_PASID_TABLE_BOUND', {
+    this.#trace.events.emit('IOMMU_PASID_TABLE_BOUND', {
       iommu: this.unit,
       device: this.device,
       address: table.address,
@@ -193,7 +193,7 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
     if (!this.#isServed('flush-iotlb', origin)) return { listeners: [], dropped: 0 };
     const flush = this.#withDomainId(asked);
     const result = this.#flush('flush-iotlb', (listener) => listener.flushIotlb?.(flush) ?? 0);
-    this.#events.emit('IOMMU_IOTLB_FLUSHED', {
+    this.#trace.events.emit('IOMMU_IOTLB_FLUSHED', {
       iommu: this.unit,
       device: this.device,
       granularity: flush.granularity,
@@ -217,7 +217,7 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
     checkPasidCacheFlush(flush);
     if (!this.#isServed('flush-pasid-cache', origin)) return { listeners: [], dropped: 0 };
     const result = this.#flush('flush-pasid-cache', (listener) => listener.flushPasidCache?.(flush) ?? 0);
-    this.#events.emit('IOMMU_PASID_CACHE_FLUSHED', {
+    this.#trace.events.emit('IOMMU_PASID_CACHE_FLUSHED', {
       iommu: this.unit,
       device: this.device,
       granularity: flush.granularity,
@@ -266,7 +266,7 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
   #tellRefusal(table: PasidTable, listeners: ListenerStatus[], desc: string): void {
     const { address, size, format } = table;
     const { unit: iommu, device } = this;
-    this.#events.emit('IOMMU_PASID_TABLE_BIND_FAILED', { iommu, device, address, size, format, listeners, desc });
+    this.#trace.events.emit('IOMMU_PASID_TABLE_BIND_FAILED', { iommu, device, address, size, format, listeners, desc });
   }
 
   #isServed(event: ObjectEvent, origin: Origin): boolean {
@@ -350,7 +350,7 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
     const binding = this.#binding;
     if (binding === null || this.#registrations.some((registration) => registration.holds)) return;
     this.#binding = null;
-    this.#events.emit('IOMMU_PASID_TABLE_UNBOUND', {
+    this.#trace.events.emit('IOMMU_PASID_TABLE_UNBOUND', {
       iommu: this.unit,
       device: this.device,
       address: binding.address,

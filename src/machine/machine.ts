@@ -20,7 +20,9 @@ import { devices as allDevices, findByBdf } from '../pci/topology.ts';
 import type { QomObject } from '../qom/object.ts';
 import { resolvePath } from '../qom/tree.ts';
 import { TypeRegistry } from '../qom/type-registry.ts';
-import { ModelEvents } from '../trace/model-events.ts';
+import type { EventLogOptions } from '../trace/event-log.ts';
+import type { ModelEvents } from '../trace/model-events.ts';
+import { Trace } from '../trace/trace.ts';
 import { type ContainerInfo, Vfio } from '../vfio/vfio.ts';
 import { addRootPorts, bootPci, buildQ35, registerBoardTypes } from './board.ts';
 import { Chipset } from './chipset.ts';
@@ -45,6 +47,8 @@ export interface MachineOptions {
   /** An image that is mapped below 4 GiB. */
   readonly firmware?: Uint8Array;
   readonly host?: HostOptions;
+  /** The log of events: without it its time stamps are 0. */
+  readonly log?: EventLogOptions;
 }
 
 /**
@@ -54,7 +58,7 @@ export interface MachineOptions {
 export class Machine {
   readonly type: MachineType;
   readonly operations = new OperationCounter();
-  readonly events = new ModelEvents(this.operations);
+  readonly trace: Trace;
   /** Guest time; timers are operations of their own. */
   readonly clock = new VirtualClock({ asOperation: (timer) => this.operations.run(timer) });
   readonly topology = new MemoryTopology(this.operations);
@@ -84,14 +88,16 @@ export class Machine {
   /** @throws CommandError when the RAM cannot be had */
   constructor(options: MachineOptions) {
     const { type, memory } = options;
-    const { operations, events, topology, types } = this;
+    const { operations, topology, types } = this;
+    this.trace = new Trace(operations, options.log);
+    const { parts } = this.trace;
     this.type = type;
     this.memorySize = memory;
     const system = MemoryRegion.container(topology, 'system', 1n << 64n);
     this.memory = topology.createAddressSpace('memory', system);
     this.io = topology.createAddressSpace('I/O', MemoryRegion.container(topology, 'io', 0x1_0000n));
-    this.host = new Host({ operations, events, ...(options.host !== undefined && { options: options.host }) });
-    this.vfio = new Vfio({ host: this.host, memory: this.memory, events });
+    this.host = new Host({ operations, ...parts, ...(options.host !== undefined && { options: options.host }) });
+    this.vfio = new Vfio({ host: this.host, memory: this.memory, ...parts });
     registerDeviceTypes(types, this.#deviceContext());
     registerBoardTypes(types);
     registerMachineTypes(types);
@@ -103,7 +109,7 @@ export class Machine {
     if (type.pci) installRam({ types, objects: this.tree.objects, topology, system, pci, size: memory });
     this.chipset = this.rootBus === null ? null : this.#makeChipset(this.rootBus, pci, options.firmware);
     this.guests = new Guests(this.memory, () => this.units);
-    this.dmas = new DmaTable({ operations, events, pathOf: dmaPathOf });
+    this.dmas = new DmaTable({ operations, events: this.events, pathOf: dmaPathOf });
     const tell = (event: MachineEvent): void => this.#subscribers.tell(event);
     this.hotplug = new Hotplug({
       types,
@@ -116,6 +122,10 @@ export class Machine {
     });
     addRootPorts(this.hotplug.context, type.rootPorts);
     this.runState = new RunState({ ...options, tell, resetModel: () => this.#reset() });
+  }
+
+  get events(): ModelEvents {
+    return this.trace.events;
   }
 
   /** The root of the object tree. */
@@ -301,7 +311,8 @@ export class Machine {
   }
 
   #deviceContext(): DeviceContext {
-    const { operations, events, clock, topology, memory, host, vfio } = this;
-    return { operations, events, clock, topology, memory, host, vfio, rootBus: () => this.rootBus, units: this.#units };
+    const { operations, clock, topology, memory, host, vfio } = this;
+    const rootBus = (): PciBus | null => this.rootBus;
+    return { operations, ...this.trace.parts, clock, topology, memory, host, vfio, rootBus, units: this.#units };
   }
 }

@@ -27,6 +27,7 @@ export interface HeldEvents {
 export class ModelEvents implements Snapshottable<{ sequence: number }> {
   readonly #operations: OperationCounter;
   readonly #subscribers: ModelEventSubscriber[] = [];
+  readonly #followers: ModelEventSubscriber[] = [];
   readonly #held = new Set<HeldEvents>();
   #sequence = 0;
 
@@ -55,6 +56,12 @@ export class ModelEvents implements Snapshottable<{ sequence: number }> {
     const complete = { ...data, sequence: this.#sequence, operation: this.#operations.current };
     const event = { name, data: complete } as unknown as ModelEvent;
     for (const subscriber of this.#subscribers) subscriber(event);
+    for (const follower of this.#followers) follower(event);
+  }
+
+  /** Calls `follower` for every later event once all subscribers have it: whatever it causes is told behind the event. */
+  follow(follower: ModelEventSubscriber): void {
+    this.#followers.push(follower);
   }
 
   /** Calls `subscriber` for every later event; the returned function ends that. */

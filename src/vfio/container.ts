@@ -5,8 +5,8 @@ import type { HostPageTable } from '../host/page-table.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import { isIommuRegion } from '../memory/iommu-region.ts';
 import type { MemoryListener, MemorySection } from '../memory/listener.ts';
-import type { ModelEvents } from '../trace/model-events.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
+import type { TraceParts } from '../trace/trace.ts';
 import { DmaMap } from './dma-map.ts';
 import { GuestIommuMr } from './guest-iommu-mr.ts';
 
@@ -16,7 +16,7 @@ import { GuestIommuMr } from './guest-iommu-mr.ts';
  */
 export type VfioContract = 'pasid-table' | 'iommufd';
 
-export interface ContainerParts {
+export interface ContainerParts extends TraceParts {
   readonly id: number;
   readonly contract: VfioContract;
   /** The devices' address space, whose RAM (or whose translations) the container maps. */
@@ -27,7 +27,6 @@ export interface ContainerParts {
   /** Guest RAM. */
   readonly memory: AddressSpace;
   readonly hostMemory: HostMemory;
-  readonly events: ModelEvents;
 }
 
 export interface ContainerState {
@@ -65,6 +64,8 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
       table: parts.table,
       memory: parts.hostMemory,
       events: parts.events,
+      checks: parts.checks,
+      faults: parts.faults,
     });
   }
 

@@ -1,15 +1,15 @@
 import type { Hpa } from '../core/address.ts';
 import type { HostMemory } from '../host/memory.ts';
 import type { HostMapping, HostPageTable } from '../host/page-table.ts';
-import type { HeldEvents, ModelEvents } from '../trace/model-events.ts';
+import type { HeldEvents } from '../trace/model-events.ts';
+import type { TraceParts } from '../trace/trace.ts';
 import type { RamRange, ShadowMap } from './guest-iommu-mr.ts';
 
-export interface DmaMapParts {
+export interface DmaMapParts extends TraceParts {
   /** The container's id, as events name it. */
   readonly container: number;
   readonly table: HostPageTable;
   readonly memory: HostMemory;
-  readonly events: ModelEvents;
 }
 
 /** Changes of one kind that touch. */
@@ -31,14 +31,15 @@ export class DmaMap implements ShadowMap, HeldEvents {
   readonly table: HostPageTable;
   readonly #container: number;
   readonly #memory: HostMemory;
-  readonly #events: ModelEvents;
+  readonly #trace: TraceParts;
   #run: Run | null = null;
 
   constructor(parts: DmaMapParts) {
     this.table = parts.table;
     this.#container = parts.container;
     this.#memory = parts.memory;
-    this.#events = parts.events;
+    const { events, checks, faults } = parts;
+    this.#trace = { events, checks, faults };
   }
 
   /**
@@ -72,9 +73,9 @@ export class DmaMap implements ShadowMap, HeldEvents {
     const common = { container: this.#container, iova, size };
     if (run.mapped) {
       const { address, gpa } = run;
-      this.#events.emit('VFIO_DMA_MAPPED', { ...common, address, gpa, readonly: run.readonly });
+      this.#trace.events.emit('VFIO_DMA_MAPPED', { ...common, address, gpa, readonly: run.readonly });
     } else {
-      this.#events.emit('VFIO_DMA_UNMAPPED', common);
+      this.#trace.events.emit('VFIO_DMA_UNMAPPED', common);
     }
   }
 
@@ -84,7 +85,7 @@ export class DmaMap implements ShadowMap, HeldEvents {
       this.release();
       this.#run = run;
     }
-    this.#events.hold(this);
+    this.#trace.events.hold(this);
   }
 
   /** What is mapped from `start` to `last` (inclusive), runs that touch as one. */

@@ -4,18 +4,17 @@ import type { HostFunction } from '../host/function.ts';
 import type { Host } from '../host/host.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { PciBus } from '../pci/bus.ts';
-import type { ModelEvents } from '../trace/model-events.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
+import type { TraceParts } from '../trace/trace.ts';
 import { VfioContainer, type ContainerState, type VfioContract } from './container.ts';
 import { VfioDevice } from './device.ts';
 import { GuestIommuObject } from './guest-iommu-object.ts';
 import { type HostAddress, resolveHostFunction } from './host-address.ts';
 
-export interface VfioParts {
+export interface VfioParts extends TraceParts {
   readonly host: Host;
   /** Guest RAM: the system memory's address space. */
   readonly memory: AddressSpace;
-  readonly events: ModelEvents;
 }
 
 export interface VfioAttachment {
@@ -49,15 +48,15 @@ export interface VfioState {
 export class Vfio implements Snapshottable<VfioState> {
   readonly #host: Host;
   readonly #memory: AddressSpace;
-  readonly #events: ModelEvents;
+  readonly #trace: TraceParts;
   #containers: readonly VfioContainer[] = [];
   #devices: readonly VfioDevice[] = [];
   #nextContainer = 0;
 
-  constructor(parts: VfioParts) {
-    this.#host = parts.host;
-    this.#memory = parts.memory;
-    this.#events = parts.events;
+  constructor({ host, memory, ...trace }: VfioParts) {
+    this.#host = host;
+    this.#memory = memory;
+    this.#trace = trace;
   }
 
   /** In the order in which they came. */
@@ -180,7 +179,7 @@ export class Vfio implements Snapshottable<VfioState> {
       pageSize: iommu.capabilities.pageSizes[0]!,
       memory: this.#memory,
       hostMemory: memory,
-      events: this.#events,
+      ...this.#trace,
     });
     // Undone in reverse: the function leaves the table (its own step runs after this one) before the table can go.
     undo(() => {

@@ -8,7 +8,7 @@ import { SeededRandom } from '../../src/core/random.ts';
 import { Host } from '../../src/host/host.ts';
 import { NestedWalker } from '../../src/host/nested-walk.ts';
 import { RamBlock } from '../../src/memory/ram-block.ts';
-import { ModelEvents } from '../../src/trace/model-events.ts';
+import { Trace } from '../../src/trace/trace.ts';
 import { findProgram } from '../support/system-program.ts';
 
 const PASID = 1;
@@ -39,7 +39,7 @@ class Guest {
 
   constructor() {
     const operations = new OperationCounter();
-    this.host = new Host({ operations, events: new ModelEvents(operations) });
+    this.host = new Host({ operations, ...new Trace(operations).parts });
     this.ram = new RamBlock('ram', 1n << 30n, operations);
     const { iommu, memory } = this.host;
     const stage = iommu.createPageTable();

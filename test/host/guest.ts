@@ -7,7 +7,8 @@ import type { HostPageTable } from '../../src/host/page-table.ts';
 import type { DmaResult } from '../../src/memory/dma.ts';
 import type { PasidTableFormat } from '../../src/memory/iommu-object.ts';
 import { RamBlock } from '../../src/memory/ram-block.ts';
-import { ModelEvents, type ModelEvent } from '../../src/trace/model-events.ts';
+import type { ModelEvent, ModelEvents } from '../../src/trace/model-events.ts';
+import { Trace } from '../../src/trace/trace.ts';
 
 export const MIB = 1n << 20n;
 export const PRESENT = 1n;
@@ -24,7 +25,8 @@ type StaleEvent = Extract<ModelEvent, { name: 'HOST_STALE_TRANSLATION' }>['data'
 /** A guest with RAM from guest-physical 0, one assigned function `dev0`, and helpers to write its tables. */
 export class Guest {
   readonly operations = new OperationCounter();
-  readonly events: ModelEvents;
+  readonly trace = new Trace(this.operations);
+  readonly events: ModelEvents = this.trace.events;
   readonly host: Host;
   readonly ram: RamBlock;
   readonly stage: HostPageTable;
@@ -32,8 +34,7 @@ export class Guest {
   readonly stale: StaleEvent[] = [];
 
   constructor({ ram = 64n * MIB, options }: { ram?: bigint; options?: HostOptions } = {}) {
-    this.events = new ModelEvents(this.operations);
-    this.host = new Host({ operations: this.operations, events: this.events, ...(options ? { options } : {}) });
+    this.host = new Host({ operations: this.operations, ...this.trace.parts, ...(options ? { options } : {}) });
     this.ram = new RamBlock('ram', ram, this.operations);
     this.stage = this.host.iommu.createPageTable();
     this.stage.map(0n, ram, this.host.memory.hpaOf(this.ram, 0), false);

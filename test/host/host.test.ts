@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { OperationCounter } from '../../src/core/operation.ts';
 import { Host, type HostOptions } from '../../src/host/host.ts';
-import { ModelEvents } from '../../src/trace/model-events.ts';
+import { Trace } from '../../src/trace/trace.ts';
 import { bdf, DATA, DIRECTORY, Guest, LEAF_TABLE, MIB, POOL, RO, ROOT, RW, simpleGuest } from './guest.ts';
 
 const IOVA = 0x4000_0000n;
@@ -9,7 +9,7 @@ const ALL = ['read', 'write', 'execute'];
 
 function makeHost(options?: HostOptions): Host {
   const operations = new OperationCounter();
-  return new Host({ operations, events: new ModelEvents(operations), ...(options ? { options } : {}) });
+  return new Host({ operations, ...new Trace(operations).parts, ...(options ? { options } : {}) });
 }
 
 describe('the functions of a host', () => {

@@ -11,8 +11,8 @@ function table(address: bigint): PasidTable {
 }
 
 function rig(listenerCount = 0) {
-  const { events, seen, operations } = recordedEvents();
-  const object = new NotifierIommuObject({ unit: 'iommu0', device: () => 'dev0', events });
+  const { seen, operations, ...trace } = recordedEvents();
+  const object = new NotifierIommuObject({ unit: 'iommu0', device: () => 'dev0', ...trace });
   const log: string[] = [];
   const listeners = Array.from({ length: listenerCount }, (_, index) => new RecordingListener(`l${index}`, log));
   for (const listener of listeners) object.register(listener, ALL);

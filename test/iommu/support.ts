@@ -2,7 +2,8 @@ import { CommandError } from '../../src/core/errors.ts';
 import { OperationCounter } from '../../src/core/operation.ts';
 import type { IotlbFlush, ObjectListener, PasidCacheFlush, PasidTable } from '../../src/memory/iommu-object.ts';
 import type { TableMemory } from '../../src/memory/table-memory.ts';
-import { type ModelEvent, ModelEvents } from '../../src/trace/model-events.ts';
+import type { ModelEvent } from '../../src/trace/model-events.ts';
+import { Trace, type TraceParts } from '../../src/trace/trace.ts';
 
 /** Tables as a sparse map of 64-bit words; whole 4 KiB pages are readable or not. */
 export class WordMemory implements TableMemory {
@@ -51,12 +52,12 @@ export class WordMemory implements TableMemory {
 }
 
 /** The events of a model, collected. */
-export function recordedEvents(): { events: ModelEvents; seen: ModelEvent[]; operations: OperationCounter } {
+export function recordedEvents(): TraceParts & { seen: ModelEvent[]; operations: OperationCounter } {
   const operations = new OperationCounter();
-  const events = new ModelEvents(operations);
+  const { parts } = new Trace(operations);
   const seen: ModelEvent[] = [];
-  events.subscribe((event) => seen.push(event));
-  return { events, seen, operations };
+  parts.events.subscribe((event) => seen.push(event));
+  return { ...parts, seen, operations };
 }
 
 /** A listener that writes down what it is told, holds the table as a host would, and fails where it is told to. */

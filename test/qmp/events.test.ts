@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EventFilter, matchesGlob } from '../../src/qmp/event-filter.ts';
+import { matchesGlob } from '../../src/core/glob.ts';
+import { EventFilter } from '../../src/qmp/event-filter.ts';
 import { QEMU_THROTTLE_RULES, Throttle, type Throttled } from '../../src/qmp/throttle.ts';
 import { TestMachine, TestTimers } from './support.ts';
 

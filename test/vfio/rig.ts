@@ -12,7 +12,8 @@ import { PciBus } from '../../src/pci/bus.ts';
 import type { PciIommuOps } from '../../src/pci/iommu-ops.ts';
 import { registerPciTypes } from '../../src/pci/types.ts';
 import { TypeRegistry } from '../../src/qom/type-registry.ts';
-import { type ModelEvent, ModelEvents } from '../../src/trace/model-events.ts';
+import type { ModelEvent } from '../../src/trace/model-events.ts';
+import { Trace, type TraceParts } from '../../src/trace/trace.ts';
 import type { VfioDevice } from '../../src/vfio/device.ts';
 import type { HostAddress } from '../../src/vfio/host-address.ts';
 import { Vfio } from '../../src/vfio/vfio.ts';
@@ -34,7 +35,7 @@ export class TestSpace {
   readonly #memory: AddressSpace;
   readonly #entries = new Map<bigint, IommuEntry>();
 
-  constructor(unit: TestUnit, name: string, memory: AddressSpace, events: ModelEvents) {
+  constructor(unit: TestUnit, name: string, memory: AddressSpace, trace: TraceParts) {
     const { topology } = memory;
     this.#memory = memory;
     this.region = new IommuRegion(topology, `${name}-dmar`, 1n << 64n, {
@@ -50,7 +51,7 @@ export class TestSpace {
     root.addSubregion(0n, this.#alias);
     root.addSubregion(0n, this.region);
     this.region.setEnabled(false);
-    this.object = new NotifierIommuObject({ unit: 'test-unit', device: () => name, events });
+    this.object = new NotifierIommuObject({ unit: 'test-unit', device: () => name, ...trace });
     this.addressSpace = topology.createAddressSpace(name, root, { iommuGet: () => this.object, device: () => name });
   }
 
@@ -92,18 +93,18 @@ export class TestUnit implements PciIommuOps {
   refusal: string | null = null;
   readonly #spaces = new Map<string, TestSpace>();
   readonly #memory: AddressSpace;
-  readonly #events: ModelEvents;
+  readonly #trace: TraceParts;
 
-  constructor(memory: AddressSpace, events: ModelEvents) {
+  constructor(memory: AddressSpace, trace: TraceParts) {
     this.#memory = memory;
-    this.#events = events;
+    this.#trace = trace;
   }
 
   space(devfn: number): TestSpace {
     const name = `dev${devfn}`;
     let space = this.#spaces.get(name);
     if (space === undefined) {
-      space = new TestSpace(this, name, this.#memory, this.#events);
+      space = new TestSpace(this, name, this.#memory, this.#trace);
       this.#spaces.set(name, space);
     }
     return space;
@@ -130,7 +131,7 @@ export class TestUnit implements PciIommuOps {
 /** 16 MiB of RAM at 0 and 1 MiB at 4 GiB, a ROM, registers; a host; a bus, with a unit in front of it if wanted. */
 export class VfioRig {
   readonly operations = new OperationCounter();
-  readonly events = new ModelEvents(this.operations);
+  readonly trace = new Trace(this.operations);
   readonly topology = new MemoryTopology(this.operations);
   readonly system = MemoryRegion.container(this.topology, 'system', 1n << 64n);
   readonly memory = this.topology.createAddressSpace('memory', this.system);
@@ -143,22 +144,23 @@ export class VfioRig {
   readonly log: ModelEvent[] = [];
 
   constructor(options: { unit: boolean; host?: HostOptions }) {
-    const { operations, events, memory } = this;
+    const { operations, memory } = this;
+    const { parts } = this.trace;
     this.system.addSubregion(0n, this.low);
     this.system.addSubregion(1n << 32n, this.high);
     const rom = new RamBlock('rom', 0x4_0000n, operations);
     this.system.addSubregion(ROM_START, MemoryRegion.rom(this.topology, 'rom', rom));
     const registers = { read: () => 0n, write: () => {} };
     this.system.addSubregion(MMIO_START, MemoryRegion.mmio(this.topology, 'registers', 0x1000n, registers));
-    this.host = new Host({ operations, events, ...(options.host !== undefined && { options: options.host }) });
-    this.vfio = new Vfio({ host: this.host, memory, events });
+    this.host = new Host({ operations, ...parts, ...(options.host !== undefined && { options: options.host }) });
+    this.vfio = new Vfio({ host: this.host, memory, ...parts });
     const types = new TypeRegistry();
     registerPciTypes(types);
     this.bus = new PciBus(types.require('PCIE'), 'pcie.0', { owner: null, memory });
-    this.unit = options.unit ? new TestUnit(memory, events) : null;
+    this.unit = options.unit ? new TestUnit(memory, parts) : null;
     this.bus.iommuOps = this.unit;
     for (const devfn of DEVFNS) this.unit?.space(devfn);
-    events.subscribe((event) => this.log.push(event));
+    parts.events.subscribe((event) => this.log.push(event));
   }
 
   attach(name: string, devfn: number, address: HostAddress | string): VfioDevice {

@@ -7,7 +7,7 @@ import type { MmioOperations } from '../../memory/mmio.ts';
 import { MemoryRegion, type RegionOwner } from '../../memory/region.ts';
 import type { PciBus } from '../../pci/bus.ts';
 import type { PciDevice } from '../../pci/device.ts';
-import type { ModelEvents } from '../../trace/model-events.ts';
+import type { TraceParts } from '../../trace/trace.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import { NotifierIommuObject, type NotifierIommuObjectState } from '../object.ts';
 import type { DeviceSpace } from '../unit.ts';
@@ -78,18 +78,18 @@ export class IntelDeviceSpace implements DeviceSpace, Snapshottable<IntelDeviceS
     unit: string;
     systemMemory: AddressSpace;
     shared: SharedRegions;
-    events: ModelEvents;
+    trace: TraceParts;
     /** What the IOMMU region of this space does. */
     operations: (space: IntelDeviceSpace) => IommuRegionOperations;
     /** What answers in the interrupt range to requests with PASID that pass through. */
     blockedInterrupts: (space: IntelDeviceSpace) => MmioOperations;
   }) {
-    const { bus, devfn, pasid, unit, shared, events, operations, blockedInterrupts } = options;
+    const { bus, devfn, pasid, unit, shared, trace, operations, blockedInterrupts } = options;
     const { topology } = options.systemMemory;
     this.bus = bus;
     this.devfn = devfn;
     this.pasid = pasid;
-    this.iommuObject = new NotifierIommuObject({ unit, device: () => this.deviceName, events });
+    this.iommuObject = new NotifierIommuObject({ unit, device: () => this.deviceName, ...trace });
 
     const name = `vtd-${hexByte(devfn >>> 3)}.${devfn & 7}${pasid === null ? '' : `-pasid-${pasid.toString(16)}`}`;
     const root = MemoryRegion.container(topology, name, ADDRESS_SPACE_SIZE);

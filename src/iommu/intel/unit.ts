@@ -7,8 +7,9 @@ import type { IommuRegionOperations } from '../../memory/iommu-region.ts';
 import { BusError, type MmioOperations } from '../../memory/mmio.ts';
 import { MemoryRegion } from '../../memory/region.ts';
 import type { PciBus } from '../../pci/bus.ts';
-import type { ModelEventData, ModelEvents } from '../../trace/model-events.ts';
+import type { ModelEventData } from '../../trace/model-events.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
+import type { TraceParts } from '../../trace/trace.ts';
 import { faultReason } from '../faults.ts';
 import { MappingEvents } from '../mapping-events.ts';
 import type { Binding } from '../object.ts';
@@ -72,7 +73,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
   /** What software sees of the unit. */
   readonly registers: RegisterLevel;
   readonly #systemMemory: AddressSpace;
-  readonly #events: ModelEvents;
+  readonly #trace: TraceParts;
   readonly #shared: SharedRegions;
   readonly #remapping: Remapping;
   readonly #translation: Translation;
@@ -83,20 +84,21 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
   /** Of each space without PASID: how many host functions stand behind it. */
   readonly #hostDevices = new Map<IntelDeviceSpace, number>();
 
-  constructor(options: {
-    id: string | null;
-    qomPath: string;
-    properties: IntelProperties;
-    systemMemory: AddressSpace;
-    events: ModelEvents;
-  }) {
-    const { id, qomPath, properties, systemMemory, events } = options;
+  constructor(
+    options: {
+      id: string | null;
+      qomPath: string;
+      properties: IntelProperties;
+      systemMemory: AddressSpace;
+    } & TraceParts,
+  ) {
+    const { id, qomPath, properties, systemMemory, ...trace } = options;
     this.id = id;
     this.qomPath = qomPath;
     this.properties = properties;
     this.#systemMemory = systemMemory;
-    this.#events = events;
-    this.#mappingEvents = new MappingEvents(() => this.name, events);
+    this.#trace = trace;
+    this.#mappingEvents = new MappingEvents(() => this.name, trace.events);
     const remapping = new Remapping(properties, systemMemory);
     this.#remapping = remapping;
     this.#lookUp = new LookUp(remapping);
@@ -116,7 +118,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       unit: () => this.name,
       registers: this.registers,
       translation: this.#translation,
-      events,
+      events: trace.events,
       offered: properties.svm,
     });
     this.#translator = new RequestTranslator(remapping, this.registers, (target) => this.#translation.evaluate(target));
@@ -324,7 +326,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       unit: this.name,
       systemMemory: this.#systemMemory,
       shared: this.#shared,
-      events: this.#events,
+      trace: this.#trace,
       operations: (owner) => this.#regionOperations(owner),
       blockedInterrupts: (owner) => this.#blockedInterrupts(owner),
     });
@@ -369,14 +371,14 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     // An empty slot is put back for whoever comes next: that is nobody's switch.
     if (space.pasid !== null || space.functions.length === 0) return;
     const { bypass, deviceName: device } = space;
-    this.#events.emit('IOMMU_REGION_SWITCHED', { iommu: this.name, device, bypass });
+    this.#trace.events.emit('IOMMU_REGION_SWITCHED', { iommu: this.name, device, bypass });
   }
 
   #tellFault(fault: TranslationFaultReport): void {
     const { sourceId, address, code, write, pasid } = fault;
     const space = this.deviceSpaces().find((one) => one.sourceId === sourceId);
     const place = { segment: 0, bus: sourceId >>> 8, device: (sourceId >>> 3) & 31, function: sourceId & 7 };
-    this.#events.emit('IOMMU_FAULT', {
+    this.#trace.events.emit('IOMMU_FAULT', {
       iommu: this.name,
       device: space?.deviceName ?? formatShortBdf(place),
       ...(pasid !== undefined && { pasid }),

@@ -19,7 +19,7 @@ class PlainDevice extends PciDevice {
 
 /** Memory of 16 MiB, a root bus, and the unit in front of it. */
 export function rig(given: Parameters<typeof resolveIntelProperties>[0] = { 'caching-mode': true }) {
-  const { events, seen, operations } = recordedEvents();
+  const { seen, operations, ...trace } = recordedEvents();
   const topology = new MemoryTopology(operations);
   const block = new RamBlock('pc.ram', RAM_SIZE, operations);
   const system = MemoryRegion.container(topology, 'system', ALL);
@@ -39,7 +39,7 @@ export function rig(given: Parameters<typeof resolveIntelProperties>[0] = { 'cac
   const bus = new PciBus(types.require('PCIE'), 'pcie.0', { owner: null, memory });
   const properties = resolveIntelProperties(given);
   const qomPath = '/machine/peripheral/iommu0';
-  const unit = new IntelIommuUnit({ id: 'iommu0', qomPath, properties, systemMemory: memory, events });
+  const unit = new IntelIommuUnit({ id: 'iommu0', qomPath, properties, systemMemory: memory, ...trace });
   bus.iommuOps = unit;
   const plug = (slot: number, id: string) => {
     const device = new PlainDevice(types.require('plain'));
