@@ -4,6 +4,7 @@ import type { IommuRegion } from '../memory/iommu-region.ts';
 import type { PciBus } from '../pci/bus.ts';
 import type { PciIommuOps } from '../pci/iommu-ops.ts';
 import type { Binding, NotifierIommuObject } from './object.ts';
+import type { Reach, ReverseSearch } from './reverse-search.ts';
 
 /** How a unit translates at the moment. */
 export type IommuMode = 'off' | 'legacy' | 'scalable' | 'ecs' | 'other';
@@ -203,6 +204,8 @@ export interface IommuUnit extends PciIommuOps {
    * @throws CommandError when the entries that lead to the tables fault
    */
   mappings(bus: PciBus, devfn: number, query: MappingQuery): MappingPage;
+  /** By which addresses a device reaches the guest-physical page of `search`: by PASID (without first) and address. */
+  reverse(bus: PciBus, devfn: number, search: ReverseSearch): Reach[];
   /** By device, PASID (without first) and address. */
   iotlbEntries(): UnitIotlbEntry[];
   /** Where the requests of a function with that PASID go. */

@@ -4,11 +4,13 @@ import { type Access, Permission, permissionNames, type Permissions, permits } f
 import type { PasidTable } from '../../memory/iommu-object.ts';
 import { translationFault } from '../faults.ts';
 import { type IotlbEntry, NO_PASID } from '../iotlb.ts';
+import type { ListedTables } from '../listed-tables.ts';
 import type { MappingPage, MappingQuery, TranslationRequest, UnitIotlbEntry, UnitTranslation } from '../unit.ts';
 import { FirstStageWalker } from '../walk/first-stage.ts';
 import { isInterrupt } from './device-address-space.ts';
 import { explainPages, explainPasid, explainRequest } from './explain.ts';
-import { type ListedTables, listMappings } from './mappings.ts';
+import { firstStageTables, secondStageTables } from './listed-tables.ts';
+import { listMappings } from './mappings.ts';
 import type { Remapping, TranslatedSpace } from './remapping.ts';
 import type { RequestWalk } from './request-walk.ts';
 import { TranslationType } from './tables.ts';
@@ -16,10 +18,6 @@ import { PasidEntryReader } from './walk.ts';
 
 const PAGE_MASK = 0xfffn;
 const DEFAULT_BUDGET = 200_000;
-/** Bits of a first-stage entry's low half. */
-const PRESENT = 1;
-const WRITABLE = 2;
-const USER = 4;
 
 type Answer =
   | Omit<Extract<UnitTranslation, { result: 'translated' }>, 'steps'>
@@ -64,16 +62,20 @@ export class LookUp {
       const pasids = this.#pasids;
       if (!pasids.read(look.memory, binding, pasid)) throw notListed(pasids.code, start, pasid);
       if (pasids.type === TranslationType.passThrough) return { mappings: [] };
-      return listMappings(firstStageTables(look, pasids, this.#walker, true), start, limit, budget);
+      return listMappings(firstStageTables(look.memory, pasids.firstStage, this.#walker, true), start, limit, budget);
     }
     if (!enabled || (pasid === undefined && target.space.bypass)) return { mappings: [] };
     if (!look.resolve(root, target.space.sourceId, pasid ?? NO_PASID, null)) throw notListed(look.code, start, pasid);
     if (look.passThrough) return { mappings: [] };
-    const tables =
-      look.stage === 'first'
-        ? firstStageTables(look, look.pasids, look.first, this.#remapping.properties.strictSpec)
-        : secondStageTables(look, this.#remapping.properties.awBits);
-    return listMappings(tables, start, limit, budget);
+    return listMappings(this.#tablesOf(look), start, limit, budget);
+  }
+
+  /** The tables that `look` found last. */
+  #tablesOf(look: RequestWalk): ListedTables {
+    const { awBits, strictSpec } = this.#remapping.properties;
+    return look.stage === 'first'
+      ? firstStageTables(look.memory, look.pasids.firstStage, look.first, strictSpec)
+      : secondStageTables(look.memory, look.secondStage, look.second, awBits);
   }
 
   iotlbEntries(): UnitIotlbEntry[] {
@@ -212,49 +214,4 @@ function lastEntry(look: RequestWalk, walked: boolean): number | undefined {
 function notListed(code: number, address: bigint, pasid: number | undefined): CommandError {
   const { sentence } = translationFault(code, 'none', address, pasid);
   return new CommandError(`There are no tables to list: ${sentence}`);
-}
-
-function secondStageTables(look: RequestWalk, addressWidth: number): ListedTables {
-  const { second } = look;
-  const { address, levels } = look.secondStage;
-  return {
-    memory: look.memory,
-    address,
-    levels,
-    bits: Math.min(addressWidth, 12 + 9 * levels),
-    canonical: false,
-    decode: (level, low, high) => {
-      if ((low & 3) === 0 || second.isReserved(level, low, high)) return null;
-      return { leaf: level === 1 || (low & 0x80) !== 0, rights: low & 3, frame: second.frameOf(low, high) };
-    },
-  };
-}
-
-function firstStageTables(
-  look: RequestWalk,
-  pasids: PasidEntryReader,
-  walker: FirstStageWalker,
-  execute: boolean,
-): ListedTables {
-  const { address, levels, canonicalBits } = pasids.firstStage;
-  // A range that the PASID entry narrows ends inside the tables: its lower half is what they can say something about.
-  const whole = canonicalBits === 12 + 9 * levels;
-  return {
-    memory: look.memory,
-    address,
-    levels,
-    bits: whole ? canonicalBits : canonicalBits - 1,
-    canonical: whole,
-    decode: (level, low, high) => {
-      if ((low & PRESENT) === 0 || (low & USER) === 0 || walker.isReserved(level, low, high)) return null;
-      const leaf = walker.isLeaf(level, low);
-      const page = (high & 0xf_ffff) * 0x10_0000 + (low >>> 12);
-      const rights =
-        Permission.read |
-        ((low & WRITABLE) !== 0 ? Permission.write : 0) |
-        (execute && high >>> 31 === 0 ? Permission.execute : 0);
-      // Bit 12 of a large leaf is PAT, not address.
-      return { leaf, rights, frame: leaf && level > 1 ? page - (page & 1) : page };
-    },
-  };
 }

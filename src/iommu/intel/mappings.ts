@@ -1,19 +1,6 @@
 import { Permission, permissionNames } from '../../memory/access.ts';
-import type { TableMemory } from '../../memory/table-memory.ts';
+import { inputAddress, type ListedTables } from '../listed-tables.ts';
 import type { Mapping, MappingPage } from '../unit.ts';
-
-/** Page tables as a listing sees them, of either stage. */
-export interface ListedTables {
-  readonly memory: TableMemory;
-  /** Of the top table. */
-  readonly address: number;
-  readonly levels: number;
-  /** Input addresses from 2^bits on do not exist, or (`canonical`) are those that repeat bit bits - 1 above. */
-  readonly bits: number;
-  readonly canonical: boolean;
-  /** Null: the entry maps nothing. Rights are those of this entry alone, as {@link Permission} bits. */
-  decode(level: number, low: number, high: number): { leaf: boolean; rights: number; frame: number } | null;
-}
 
 const PAGE_SHIFT = 12n;
 const ALL_RIGHTS = Permission.readWrite | Permission.execute;
@@ -77,7 +64,7 @@ class Listing {
 
   page(): MappingPage {
     this.#finishRun();
-    return { mappings: this.#mappings, ...(this.#next !== null && { next: this.#iovaOf(this.#next) }) };
+    return { mappings: this.#mappings, ...(this.#next !== null && { next: inputAddress(this.#tables, this.#next) }) };
   }
 
   #add(page: number, frame: number, pages: number, rights: number, shift: number): boolean {
@@ -101,7 +88,7 @@ class Listing {
     this.#run = null;
     if (run === null) return;
     this.#mappings.push({
-      iova: this.#iovaOf(run.page),
+      iova: inputAddress(this.#tables, run.page),
       address: BigInt(run.frame) << PAGE_SHIFT,
       size: BigInt(run.pages) << PAGE_SHIFT,
       permissions: permissionNames(run.rights),
@@ -112,12 +99,5 @@ class Listing {
   #stop(page: number): false {
     this.#next = page;
     return false;
-  }
-
-  #iovaOf(page: number): bigint {
-    const { bits, canonical } = this.#tables;
-    const iova = BigInt(page) << PAGE_SHIFT;
-    const isUpper = canonical && page >= 2 ** (bits - 13);
-    return isUpper ? iova - (1n << BigInt(bits)) + (1n << 64n) : iova;
   }
 }

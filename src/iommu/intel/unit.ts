@@ -13,6 +13,7 @@ import type { TraceParts } from '../../trace/trace.ts';
 import { faultReason } from '../faults.ts';
 import { MappingEvents } from '../mapping-events.ts';
 import type { Binding } from '../object.ts';
+import type { Reach, ReverseSearch } from '../reverse-search.ts';
 import type {
   AtsEntry,
   AtsRequest,
@@ -45,6 +46,7 @@ import { RegisterLevel, type RegisterLevelState } from './register-level.ts';
 import { REGISTERS_BASE, REGISTERS_SIZE } from './registers.ts';
 import { IOTLB_ENTRIES, Remapping, type TranslatedSpace } from './remapping.ts';
 import { RequestTranslator } from './request-translator.ts';
+import { ReverseLookUp } from './reverse-look-up.ts';
 import { Shadow } from './shadow.ts';
 import { type IntelTableEntry, tableEntries } from './table-listing.ts';
 import { Translation, type TranslationState } from './translation.ts';
@@ -79,6 +81,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
   readonly #translation: Translation;
   readonly #translator: RequestTranslator;
   readonly #lookUp: LookUp;
+  readonly #reverseLookUp: ReverseLookUp;
   readonly #mappingEvents: MappingEvents;
   readonly #pageRequests: PageRequests;
   /** Of each space without PASID: how many host functions stand behind it. */
@@ -102,6 +105,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     const remapping = new Remapping(properties, systemMemory);
     this.#remapping = remapping;
     this.#lookUp = new LookUp(remapping);
+    this.#reverseLookUp = new ReverseLookUp(remapping);
     this.#translation = new Translation({
       remapping,
       hasHostDevice: (space) => (this.#hostDevices.get(space) ?? 0) > 0,
@@ -244,6 +248,10 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
 
   mappings(bus: PciBus, devfn: number, query: MappingQuery): MappingPage {
     return this.#lookUp.mappings(this.#spaceOf(bus, devfn, null), query);
+  }
+
+  reverse(bus: PciBus, devfn: number, search: ReverseSearch): Reach[] {
+    return this.#reverseLookUp.search(this.#spaceOf(bus, devfn, null), search);
   }
 
   iotlbEntries(): UnitIotlbEntry[] {

@@ -1,0 +1,169 @@
+import { PAGE_SHIFT, PAGE_SIZE } from '../core/address.ts';
+import { type Permissions, Permission, permissionNames } from '../memory/access.ts';
+import { inputAddress, type ListedTables } from './listed-tables.ts';
+
+/** By which address some device reaches the one that is looked for. */
+export interface Reach {
+  /** Absent: by requests without PASID. */
+  readonly pasid?: number;
+  /** What leads to exactly that address. */
+  readonly iova: bigint;
+  /** Of the page that maps it, in bytes. */
+  readonly size: bigint;
+  readonly permissions: ('read' | 'write' | 'execute')[];
+}
+
+/** What a walk says about the page of an input address, by its number; null where it faults. */
+export type Confirm = (page: number) => { frame: number; shift: number; permissions: Permissions } | null;
+
+export interface ReverseSearchOptions {
+  /** The address that is looked for. */
+  readonly address: bigint;
+  /** How many table entries may be read, at most. */
+  readonly budget: number;
+  /** How many ways may be found, at most. */
+  readonly limit: number;
+}
+
+const ALL_RIGHTS = Permission.readWrite | Permission.execute;
+
+/**
+ * Looks page tables through backwards: which input addresses lead to one page. One search goes over the tables of any
+ * number of devices and PASIDs; tables that they share, and that do not lead to the page, are read only once, so that
+ * neither many PASIDs over one table nor tables that lead back to themselves cost more than the tables there are. What
+ * is found is confirmed by an ordinary walk, which has the last word on rights and faults.
+ */
+export class ReverseSearch {
+  /** The page of the address that is looked for. */
+  readonly page: number;
+  /** False once something was left out, since the budget or the limit was used up. */
+  complete = true;
+  readonly #offset: bigint;
+  #budget: number;
+  #left: number;
+  /** By reading and width: address plus level of tables that do not lead to the page of the present target. */
+  readonly #barren = new Map<string, Set<number>>();
+
+  constructor({ address, budget, limit }: ReverseSearchOptions) {
+    this.page = Number(address >> BigInt(PAGE_SHIFT));
+    this.#offset = address & BigInt(PAGE_SIZE - 1);
+    this.#budget = budget;
+    this.#left = limit;
+  }
+
+  /** Asked before each read of a table entry: false when no more may be read. */
+  readonly mayRead = (): boolean => {
+    if (this.#budget <= 0 || this.#left <= 0) {
+      this.complete = false;
+      return false;
+    }
+    this.#budget -= 1;
+    return true;
+  };
+
+  /** A way that no page table is asked about. `page` is the input page. */
+  direct(page: number, shift: number, permissions: Permissions, pasid: number | undefined): Reach[] {
+    if (this.#left <= 0) {
+      this.complete = false;
+      return [];
+    }
+    this.#left -= 1;
+    return [this.#reach(BigInt(page) << BigInt(PAGE_SHIFT), shift, permissions, pasid)];
+  }
+
+  /** The ways through page tables, by ascending input page, to any of the `frames` (ascending; default: the page itself). */
+  through(
+    tables: ListedTables,
+    confirm: Confirm,
+    pasid: number | undefined,
+    frames: readonly number[] = [this.page],
+  ): Reach[] {
+    const found: Reach[] = [];
+    if (frames.length === 0) return found;
+    const walk = new TableSearch(tables, frames, this.mayRead, this.#barrenOf(tables, frames), (page) => {
+      const start = inputAddress(tables, page);
+      const result = confirm(Number(start >> BigInt(PAGE_SHIFT)));
+      if (result === null || !frames.includes(result.frame)) return;
+      if (this.#left <= 0) {
+        this.complete = false;
+        return;
+      }
+      this.#left -= 1;
+      found.push(this.#reach(start, result.shift, result.permissions, pasid));
+    });
+    walk.table(tables.address, tables.levels, 0, ALL_RIGHTS);
+    return found;
+  }
+
+  #reach(start: bigint, shift: number, permissions: Permissions, pasid: number | undefined): Reach {
+    return {
+      ...(pasid !== undefined && { pasid }),
+      iova: start | this.#offset,
+      size: 1n << BigInt(shift),
+      permissions: permissionNames(permissions),
+    };
+  }
+
+  #barrenOf({ reading, bits }: ListedTables, frames: readonly number[]): Set<number> {
+    const key = `${reading}/${bits}/${frames.join()}`;
+    let barren = this.#barren.get(key);
+    if (barren === undefined) this.#barren.set(key, (barren = new Set<number>()));
+    return barren;
+  }
+}
+
+/** One pass over the tables of one request. */
+class TableSearch {
+  readonly #tables: ListedTables;
+  readonly #frames: readonly number[];
+  readonly #mayRead: () => boolean;
+  readonly #barren: Set<number>;
+  readonly #found: (page: number) => void;
+
+  constructor(
+    tables: ListedTables,
+    frames: readonly number[],
+    mayRead: () => boolean,
+    barren: Set<number>,
+    found: (page: number) => void,
+  ) {
+    this.#tables = tables;
+    this.#frames = frames;
+    this.#mayRead = mayRead;
+    this.#barren = barren;
+    this.#found = found;
+  }
+
+  /**
+   * @param base the first input page behind the table
+   * @returns true when something behind it leads to the target, or nothing more may be read
+   */
+  table(address: number, level: number, base: number, above: number): boolean {
+    // Tables are aligned to 4 KiB, so that the sum with the level tells them apart.
+    if (this.#barren.has(address + level)) return false;
+    const { bits, decode, memory } = this.#tables;
+    const pages = 2 ** (9 * (level - 1));
+    const end = 2 ** (bits - PAGE_SHIFT);
+    let leads = false;
+    for (let index = 0; index < 512; index++) {
+      const page = base + index * pages;
+      if (page >= end) break;
+      if (!this.#mayRead()) return true;
+      const entry = memory.read(address + 8 * index) ? decode(level, memory.low, memory.high) : null;
+      if (entry === null) continue;
+      const rights = above & entry.rights;
+      if (!entry.leaf) {
+        if ((rights & Permission.readWrite) === 0) leads = true;
+        else if (this.table(entry.frame * PAGE_SIZE, level - 1, page, rights)) leads = true;
+        continue;
+      }
+      for (const frame of this.#frames) {
+        if (frame < entry.frame || frame >= entry.frame + pages) continue;
+        leads = true;
+        if ((rights & Permission.readWrite) !== 0) this.#found(page + (frame - entry.frame));
+      }
+    }
+    if (!leads) this.#barren.add(address + level);
+    return leads;
+  }
+}
