@@ -49,6 +49,7 @@ _viommu_commands='
   query-iommu-notifiers
   iommu-translate
   query-iotlb
+  iommu-reverse-translate
   query-iommu-mappings
   guest-iommu-enable
   guest-dma-map
@@ -91,6 +92,7 @@ _viommu_ask() {
     iommu-set-bypass) form='{"device": , "mode": }' ;;
     iommu-translate) form='{"device": , "address": }' ;;
     query-iotlb) form='{"side": }' ;;
+    iommu-reverse-translate) form='{"address": , "space": }' ;;
     query-iommu-mappings) form='{"device": }' ;;
     guest-iommu-enable) form='{"mode": }' ;;
     guest-dma-map) form='{"device": , "iova": , "address": , "size": }' ;;

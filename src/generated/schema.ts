@@ -1200,6 +1200,36 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    ReverseSpace: { kind: 'enum', values: ['guest', 'host'] },
+    AddressUser: {
+      kind: 'object',
+      members: [
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
+        { name: 'iova', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'size', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'permissions', type: { kind: 'array', items: { kind: 'named', name: 'Permission' } }, optional: false },
+      ],
+      open: false,
+    },
+    IommuReverseTranslateArguments: {
+      kind: 'object',
+      members: [
+        { name: 'address', type: { kind: 'named', name: 'Address' }, optional: false },
+        { name: 'space', type: { kind: 'named', name: 'ReverseSpace' }, optional: false },
+        { name: 'device', type: { kind: 'string' }, optional: true },
+        { name: 'limit', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+      ],
+      open: false,
+    },
+    IommuReverseTranslateReturn: {
+      kind: 'object',
+      members: [
+        { name: 'users', type: { kind: 'array', items: { kind: 'named', name: 'AddressUser' } }, optional: false },
+        { name: 'complete', type: { kind: 'boolean' }, optional: false },
+      ],
+      open: false,
+    },
     QueryIommuMappingsArguments: {
       kind: 'object',
       members: [
@@ -1762,6 +1792,13 @@ export const schema: SchemaShape = {
     'query-iotlb': {
       arguments: 'QueryIotlbArguments',
       returns: { kind: 'named', name: 'QueryIotlbReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'iommu-reverse-translate': {
+      arguments: 'IommuReverseTranslateArguments',
+      returns: { kind: 'named', name: 'IommuReverseTranslateReturn' },
       allowOob: false,
       features: [],
       unchecked: false,

@@ -1369,6 +1369,43 @@ export interface IommuMapping {
   'page-size': bigint;
 }
 
+/** What an address that is looked for is. */
+export type ReverseSpace = 'guest' | 'host';
+
+/** A way by which a device reaches an address. */
+export interface AddressUser {
+  /** The device. */
+  device: string;
+  /** The PASID of its requests; absent for those without PASID. */
+  pasid?: number | undefined;
+  /** The address by which it reaches exactly that byte. */
+  iova: bigint;
+  /** Size in bytes of the page that maps it; 4096 where nothing is translated. */
+  size: bigint;
+  /** What the tables permit. */
+  permissions: readonly Permission[];
+}
+
+/** Arguments of iommu-reverse-translate. */
+export interface IommuReverseTranslateArguments {
+  /** The address that is looked for. */
+  address: Address;
+  /** What the address is. */
+  space: ReverseSpace;
+  /** Look through the tables of this device only. */
+  device?: string | undefined;
+  /** The most elements in the reply; default 1000. */
+  limit?: number | undefined;
+}
+
+/** What iommu-reverse-translate returns. */
+export interface IommuReverseTranslateReturn {
+  /** By device (in the order of the buses), PASID (without first) and address. */
+  users: readonly AddressUser[];
+  /** False when the search was ended by its limits: there may be more. */
+  complete: boolean;
+}
+
 /** Arguments of query-iommu-mappings. */
 export interface QueryIommuMappingsArguments {
   /** The device. */
@@ -1896,6 +1933,8 @@ export interface CommandMap {
   'iommu-translate': { arguments: IommuTranslateArguments; returns: TranslationResult };
   /** List the entries of the vIOMMUs' or the host's IOTLB. */
   'query-iotlb': { arguments: QueryIotlbArguments; returns: QueryIotlbReturn };
+  /** Tell which devices reach an address, with which PASIDs and by which addresses of theirs. */
+  'iommu-reverse-translate': { arguments: IommuReverseTranslateArguments; returns: IommuReverseTranslateReturn };
   /** List what the guest's tables map for a device. */
   'query-iommu-mappings': { arguments: QueryIommuMappingsArguments; returns: QueryIommuMappingsReturn };
   /** Have the guest set up a vIOMMU and turn its translation on. */

@@ -9,6 +9,7 @@ import { HostLook } from './look.ts';
 import type { HostMemory } from './memory.ts';
 import type { HostIommuSettings } from './options.ts';
 import { HostPageTable, type HostPageTableState } from './page-table.ts';
+import { HostReverseLookUp } from './reverse-look-up.ts';
 import { StaleDetector } from './stale.ts';
 import { HostTranslation } from './translation.ts';
 
@@ -17,10 +18,29 @@ export interface NestedTableOwner extends NestedTable {
   readonly owner: HostFunction;
 }
 
+/** What stands behind a nested translation of the IOTLB, under either contract. */
+export interface Nesting {
+  readonly stage: HostPageTable;
+  /** By the order in which they came; a nested page table can serve more than one. */
+  readonly owners: readonly HostFunction[];
+  /** The guest's PASID table that it came from. */
+  readonly source: NestedTable;
+}
+
+interface NestedTableState {
+  id: number;
+  table: PasidTable;
+  stage: number;
+  owner: number;
+  /** By PASID; null: the host walks the table itself. */
+  attached: PasidEntry[] | null;
+}
+
 export interface HostIommuState {
   nextTable: number;
   pageTables: HostPageTableState[];
-  nested: { id: number; table: PasidTable; stage: number; owner: number }[];
+  nestedPages: NestedPageTableState[];
+  nested: NestedTableState[];
   caches: HostCachesState;
   translation: { serial: number };
 }
@@ -33,6 +53,7 @@ export class HostIommu {
   readonly detector: StaleDetector;
   readonly translation: HostTranslation;
   readonly look: HostLook;
+  readonly reverseLookUp: HostReverseLookUp;
   readonly #pageTables = new Map<number, HostPageTable>();
   readonly #nested = new Map<number, NestedTableOwner>();
   #nextTable = 1;
@@ -47,6 +68,7 @@ export class HostIommu {
     const { caches, detector } = this;
     this.translation = new HostTranslation({ memory, caches, detector, operations, addressBits });
     this.look = new HostLook(memory, caches, addressBits);
+    this.reverseLookUp = new HostReverseLookUp(memory, addressBits);
   }
 
   /** The second stages, by id. */

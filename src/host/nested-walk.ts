@@ -8,7 +8,7 @@ import type { HostPageTable } from './page-table.ts';
 
 const PAGE = 4096;
 /** Guest-physical addresses have at most 52 bits; which of them lead anywhere is for the second stage to say. */
-const GUEST_ADDRESS_BITS = 52;
+export const GUEST_ADDRESS_BITS = 52;
 
 /**
  * Accessed (5), dirty (6) and extended-accessed (10) in the low half of an entry: walks set them, and no cached
@@ -207,4 +207,5 @@ export class NestedWalker {
   }
 }
 
-const RIGHTS = Permission.read | Permission.write | Permission.execute;
+/** What the second stage can give. */
+export const RIGHTS = Permission.read | Permission.write | Permission.execute;

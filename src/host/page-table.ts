@@ -222,6 +222,13 @@ export class HostPageTable implements Snapshottable<HostPageTableState> {
     return { ok: true };
   }
 
+  /** The input pages that lead to a host frame, ascending. */
+  inputsOf(frame: number): number[] {
+    return this.#ranges
+      .filter((range) => frame >= range.frame && frame < range.frame + (range.end - range.start))
+      .map((range) => range.start + (frame - range.frame));
+  }
+
   /** How many ranges are mapped, as {@link map} made them. */
   get rangeCount(): number {
     return this.#ranges.length;

@@ -12,6 +12,7 @@ import { migrationHandlers } from './migration.ts';
 import { objectModelHandlers } from './object-model.ts';
 import { pciHandlers } from './pci.ts';
 import { protocolHandlers } from './protocol.ts';
+import { reverseTranslationHandlers } from './reverse-translation.ts';
 import { runStateHandlers } from './run-state.ts';
 import { translationHandlers } from './translation.ts';
 
@@ -33,6 +34,7 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...iommuHandlers(machine),
     ...translationHandlers(machine),
     ...mappingHandlers(machine),
+    ...reverseTranslationHandlers(machine),
     ...guestHandlers(machine),
     ...hostHandlers(machine),
     ...migrationHandlers(),
