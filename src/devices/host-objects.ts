@@ -24,8 +24,13 @@ export const hostIommuProperties: readonly Property<unknown>[] = [
   optional('formats', str, 'Formats of guest PASID tables, separated by colons (vtd-scalable:vtd-ecs)'),
   optional('ats', bool, 'Whether devices may cache translations'),
   optional('page-requests', bool, 'Whether devices may ask for pages'),
+  optional('dirty-tracking', bool, 'Whether second-stage entries note which pages were written'),
+  optional('coherency', bool, 'Whether walks and writes of devices snoop the caches of processors'),
+  optional('max-page-tables', uint32, 'How many nested page tables, one for each PASID, there can be'),
   optional('iotlb-size', uint32, 'Entries of the IOTLB'),
   optional('pasid-cache-size', uint32, 'Entries of the PASID cache'),
+  optional('context-cache-size', uint32, 'Entries of the context cache'),
+  optional('ats-cache-size', uint32, "Entries of each function's own cache of translations (ATS)"),
   optional('seed', uint32, 'Seed of the replacement in the caches'),
 ];
 

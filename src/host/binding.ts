@@ -20,8 +20,21 @@ export function maximumTableSize(format: PasidTableFormat, pasidBits: number): b
   return (entries === 0n ? 1n : entries) * ENTRY_SIZE;
 }
 
+/** @throws CommandError when the host cannot put a guest's first stage under requests of `device` */
+export function checkNesting(device: string, capabilities: HostCapabilities): void {
+  if (!capabilities.nesting) {
+    throw new CommandError(
+      `The host IOMMU cannot nest a guest's PASID table below ${device}: it has nesting=off; start with a host-iommu that has nesting=on`,
+    );
+  }
+  if (capabilities.pasidBits === 0) {
+    throw new CommandError(`Host function ${device} has 0 PASID bits: it cannot use a PASID table`);
+  }
+}
+
 /**
  * Everything that the host asks of a guest's PASID table before it nests it under `stage`, what `device` has mapped.
+ * Without `limited` the table may have room for more PASIDs than the function: those are then never used.
  * @throws CommandError for the first that does not hold, naming value and limit
  */
 export function checkPasidTable(
@@ -29,22 +42,16 @@ export function checkPasidTable(
   device: string,
   capabilities: HostCapabilities,
   stage: HostPageTable | null,
+  limited: boolean,
 ): void {
   const { address, size, format } = table;
   if (stage === null) {
     throw new CommandError(`Host function ${device} is attached to no page table: attach it to a container first`);
   }
-  if (!capabilities.nesting) {
-    throw new CommandError(
-      `The host IOMMU cannot nest a guest's PASID table below ${device}: it has nesting=off; start with a host-iommu that has nesting=on`,
-    );
-  }
+  checkNesting(device, capabilities);
   if (!capabilities.formats.includes(format)) {
     const known = capabilities.formats.length === 0 ? 'none' : capabilities.formats.join(', ');
     throw new CommandError(`The host IOMMU has no PASID table format '${format}'; its formats: ${known}`);
-  }
-  if (capabilities.pasidBits === 0) {
-    throw new CommandError(`Host function ${device} has 0 PASID bits: it cannot use a PASID table`);
   }
   if (!isAligned(address, TABLE_ALIGNMENT)) {
     throw new CommandError(`PASID table address ${hex(address)} is not a multiple of ${hex(TABLE_ALIGNMENT)}`);
@@ -55,7 +62,7 @@ export function checkPasidTable(
     );
   }
   const maximum = maximumTableSize(format, capabilities.pasidBits);
-  if (size > maximum) {
+  if (limited && size > maximum) {
     throw new CommandError(
       `PASID table size ${size} is above the host's maximum of ${maximum} bytes: format ${format} with ${capabilities.pasidBits} PASID bits of ${device}`,
     );

@@ -1,17 +1,22 @@
 import { hex } from '../core/address.ts';
 import { type Bdf, formatBdf, sourceId } from '../core/bdf.ts';
 import { CommandError } from '../core/errors.ts';
+import { NO_PASID } from '../iommu/iotlb.ts';
 import type { Access } from '../memory/access.ts';
 import type { DmaPath } from '../memory/dma.ts';
-import type { HostCapabilities, HostIommuDevice } from '../memory/host-device.ts';
+import type { DeviceTlbFlush, HostCapabilities, HostIommuDevice } from '../memory/host-device.ts';
 import type { IotlbFlush, PasidCacheFlush, PasidTable, PasidTableFormat } from '../memory/iommu-object.ts';
 import { checkPasidTable, maximumTableSize } from './binding.ts';
 import type { ContextEntry, NestedTable } from './caches.ts';
+import type { DeviceCache } from './device-cache.ts';
 import { HostDmaPath } from './dma-path.ts';
 import type { HostIommu } from './iommu.ts';
 import type { TranslationAnswer } from './look.ts';
+import { HostPageRequests } from './page-requests.ts';
 import { type HostFunctionOptions, MAXIMUM_PASID_BITS, within } from './options.ts';
+import type { NestedPageTable } from './nested-page-table.ts';
 import type { HostPageTable } from './page-table.ts';
+import type { PasidEntry } from './pasid-entry.ts';
 
 /**
  * One PCI function of the host: which device of a guest has it, which second stage its DMA goes through, and which
@@ -30,10 +35,16 @@ export class HostFunction implements HostIommuDevice {
   readonly capabilities: HostCapabilities;
   /** Segment and source-id in one number: what the host IOMMU knows it by. */
   readonly requester: number;
+  /** What it asks software for. */
+  readonly pages: HostPageRequests;
   readonly #iommu: HostIommu;
   #device: (() => string) | null = null;
   #table: HostPageTable | null = null;
   #nested: NestedTable | null = null;
+  #context: ContextEntry | null = null;
+  #contextOperation = 0;
+  /** The PASIDs that were attached one by one; null: the function takes whole tables, or none. */
+  #attached: Map<number, PasidEntry> | null = null;
 
   /** @throws CommandError when an option is outside its limits */
   constructor(options: HostFunctionOptions, iommu: HostIommu) {
@@ -52,6 +63,7 @@ export class HostFunction implements HostIommuDevice {
     };
     this.requester = options.bdf.segment * 0x1_0000 + sourceId(options.bdf);
     this.#iommu = iommu;
+    this.pages = new HostPageRequests(this, iommu);
   }
 
   /** Name of the device that has claimed it. */
@@ -94,7 +106,7 @@ export class HostFunction implements HostIommuDevice {
     this.detach();
     this.#table = table;
     table.join(this);
-    this.#iommu.caches.dropContext(this.requester);
+    this.#contextChanged();
   }
 
   /** Blocks its DMA. */
@@ -102,7 +114,7 @@ export class HostFunction implements HostIommuDevice {
     this.unbindPasidTable();
     this.#table?.leave(this);
     this.#table = null;
-    this.#iommu.caches.dropContext(this.requester);
+    this.#contextChanged();
   }
 
   /** The largest table that the host takes for this function, in bytes; also the default size of a bind. */
@@ -116,18 +128,64 @@ export class HostFunction implements HostIommuDevice {
    * @throws CommandError naming value and limit; then nothing has changed
    */
   bindPasidTable(table: PasidTable): void {
-    checkPasidTable(table, this.name, this.capabilities, this.#table);
+    checkPasidTable(table, this.name, this.capabilities, this.#table, true);
     this.unbindPasidTable();
-    this.#nested = this.#iommu.nest(table, this.#table!, this);
-    this.#iommu.caches.dropContext(this.requester);
+    this.#nested = this.#iommu.nest(table, this.#table!, this, null);
+    this.#contextChanged();
+  }
+
+  /**
+   * Prepares the function for PASIDs that are attached one by one, as `table` names them; none is at first. A table
+   * opened before may change for another one: what is attached stays.
+   * @throws CommandError naming value and limit; then nothing has changed
+   */
+  openPasids(table: PasidTable): void {
+    checkPasidTable(table, this.name, this.capabilities, this.#table, false);
+    const attached = this.#attached;
+    if (attached === null) this.unbindPasidTable();
+    if (this.#nested !== null) this.#iommu.unnest(this.#nested);
+    this.#attached = attached ?? new Map();
+    this.#nested = this.#iommu.nest(table, this.#table!, this, this.#attached);
+    this.#contextChanged();
+  }
+
+  /**
+   * Sends requests with `pasid` through `target`, in place of what they went through before: a nested page table, or
+   * the second stage itself. `entry` is the guest's, which `target` was made from.
+   * @returns whether there was something before
+   * @throws CommandError for a PASID that the function has not; then nothing has changed
+   */
+  attachPasid(pasid: number, target: NestedPageTable | HostPageTable, entry: PasidEntry): { replaced: boolean } {
+    const attached = this.#openedPasids();
+    const { pasidBits } = this.capabilities;
+    if (pasid >= 2 ** pasidBits) {
+      throw new CommandError(
+        `PASID ${pasid} is above ${2 ** pasidBits - 1}, the last one that ${pasidBits} PASID bits of host function ${this.name} reach`,
+      );
+    }
+    const replaced = this.#leavePasid(pasid);
+    attached.set(pasid, { ...entry, pasid, nestedTable: target.id });
+    if (target.kind === 'nested') target.join({ function: this, pasid });
+    return { replaced };
+  }
+
+  /** Blocks requests with `pasid`; returns whether they went through something before. */
+  detachPasid(pasid: number): boolean {
+    const attached = this.#openedPasids();
+    const gone = this.#leavePasid(pasid);
+    attached.delete(pasid);
+    return gone;
   }
 
   /** Blocks requests with PASID and drops what the caches held of the table; without one nothing happens. */
   unbindPasidTable(): void {
     if (this.#nested === null) return;
+    for (const pasid of this.#attached?.keys() ?? []) this.#leavePasid(pasid);
+    this.#attached = null;
     this.#iommu.unnest(this.#nested);
     this.#nested = null;
-    this.#iommu.caches.dropContext(this.requester);
+    this.#contextChanged();
+    this.pages.abandon('the table of its PASID was unbound');
   }
 
   /**
@@ -160,7 +218,7 @@ export class HostFunction implements HostIommuDevice {
     const nested = this.#nested;
     if (nested === null) return null;
     const { caches, look } = this.#iommu;
-    const cached = caches.pasid.peek(caches.pasidKey(this.requester, pasid));
+    const cached = nested.attached?.get(pasid) ?? caches.pasid.peek(caches.pasidKey(this.requester, pasid));
     return (cached ?? look.pasidEntry(nested, pasid))?.domainId ?? null;
   }
 
@@ -189,18 +247,83 @@ export class HostFunction implements HostIommuDevice {
     return this.#iommu.look.translate(this, address, access, pasid);
   }
 
-  /** What its context entry says; null while it is attached to nothing. */
-  contextEntry(): ContextEntry | null {
-    if (this.#table === null) return null;
-    return { requester: this.requester, stage: this.#table, nested: this.#nested };
+  /** Drops what the host's IOTLB holds of a page of the guest's table, since its PASID asks for it. */
+  forgetPage(pasid: number, address: bigint): void {
+    const page = Number(address >> 12n);
+    const scope = { pasid, first: page, last: page };
+    const tables = new Set([this.#nested?.id, this.#nested?.attached?.get(pasid)?.nestedTable]);
+    for (const table of tables) if (table !== undefined) this.#iommu.caches.flushNested(table, scope, true);
+  }
+
+  /** What its context entry says: the same object until that changes; null while it is attached to nothing. */
+  get contextEntry(): ContextEntry | null {
+    return this.#context;
+  }
+
+  /** The operation that made its context what it is. */
+  get contextOperation(): number {
+    return this.#contextOperation;
+  }
+
+  /** Its address translation services: while they are on, it asks for translations and keeps them itself. */
+  get atsEnabled(): boolean {
+    return this.deviceCache?.enabled ?? false;
+  }
+
+  /** Switches them, as its ATS control register does. Without the capability, of it or of the host, nothing happens. */
+  enableAts(on: boolean): void {
+    if (this.deviceCache !== null) this.deviceCache.enabled = on;
+  }
+
+  flushDeviceTlb({ pasid = NO_PASID, address, size }: DeviceTlbFlush): number {
+    if (this.deviceCache === null) return 0;
+    const last = Number((address + size - 1n) >> 12n);
+    return this.deviceCache.flush({ pasid, first: Number(address >> 12n), last });
   }
 
   /** For a restored state: takes table and binding as they were. */
-  restoreAttachment(table: HostPageTable | null, nested: NestedTable | null): void {
+  restoreAttachment(
+    table: HostPageTable | null,
+    nested: NestedTable | null,
+    attached: Map<number, PasidEntry> | null = null,
+  ): void {
     this.#table?.leave(this);
     this.#table = table;
     this.#nested = nested;
+    this.#attached = attached;
+    for (const [pasid, { nestedTable }] of attached ?? []) {
+      this.#iommu.nestedPages.get(nestedTable)?.join({ function: this, pasid });
+    }
     table?.join(this);
+    this.#makeContext();
+  }
+
+  #contextChanged(): void {
+    this.#makeContext();
+    this.#iommu.caches.dropContext(this.requester);
+  }
+
+  #makeContext(): void {
+    const iommu = this.#iommu;
+    this.#contextOperation = iommu.operation;
+    const [stage, operation] = [this.#table, this.#contextOperation];
+    const serial = iommu.nextContextSerial();
+    this.#context =
+      stage === null ? null : { requester: this.requester, serial, operation, stage, nested: this.#nested };
+  }
+
+  #openedPasids(): Map<number, PasidEntry> {
+    if (this.#attached === null) throw new Error(`host function ${this.name} takes no single PASIDs now`);
+    return this.#attached;
+  }
+
+  /** Takes a PASID from what it goes through, with all that the caches hold of it; the map keeps its entry. */
+  #leavePasid(pasid: number): boolean {
+    const entry = this.#attached?.get(pasid);
+    if (entry === undefined) return false;
+    this.#iommu.nestedPages.get(entry.nestedTable)?.leave({ function: this, pasid });
+    this.#iommu.caches.dropPasid(this.requester, pasid, entry.nestedTable);
+    return true;
   }
 
   #requireDomainId(nested: NestedTable, pasid: number): number {

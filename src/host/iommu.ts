@@ -1,15 +1,20 @@
+import type { VirtualClock } from '../core/clock.ts';
 import { CommandError } from '../core/errors.ts';
 import type { OperationCounter } from '../core/operation.ts';
 import type { HostCapabilities } from '../memory/host-device.ts';
 import type { PasidTable } from '../memory/iommu-object.ts';
+import type { Checks } from '../trace/checks.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import { HostCaches, type HostCachesState, type NestedTable } from './caches.ts';
 import type { HostFunction } from './function.ts';
 import { HostLook } from './look.ts';
 import type { HostMemory } from './memory.ts';
 import type { HostIommuSettings } from './options.ts';
+import type { NestedPageTableState } from './nested-page-table.ts';
+import { NestedPageTables } from './nested-page-tables.ts';
 import { HostPageTable, type HostPageTableState } from './page-table.ts';
 import { HostReverseLookUp } from './reverse-look-up.ts';
+import type { PasidEntry } from './pasid-entry.ts';
 import { StaleDetector } from './stale.ts';
 import { HostTranslation } from './translation.ts';
 
@@ -53,22 +58,43 @@ export class HostIommu {
   readonly detector: StaleDetector;
   readonly translation: HostTranslation;
   readonly look: HostLook;
+  readonly #operations: OperationCounter;
+  /** Who is told of what its functions do wrong. */
+  readonly checks: Checks;
+  /** Guest time. */
+  readonly clock: VirtualClock;
   readonly reverseLookUp: HostReverseLookUp;
+  /** Those of single PASIDs. */
+  readonly nestedPages: NestedPageTables;
   readonly #pageTables = new Map<number, HostPageTable>();
   readonly #nested = new Map<number, NestedTableOwner>();
   #nextTable = 1;
+  #nextContext = 1;
 
-  constructor(settings: HostIommuSettings, memory: HostMemory, operations: OperationCounter, trace: TraceParts) {
+  constructor(
+    settings: HostIommuSettings,
+    memory: HostMemory,
+    operations: OperationCounter,
+    trace: TraceParts & { readonly clock: VirtualClock },
+  ) {
     const { capabilities } = settings;
     const { addressBits } = capabilities;
     this.capabilities = capabilities;
     this.memory = memory;
+    this.checks = trace.checks;
+    this.clock = trace.clock;
     this.caches = new HostCaches(settings);
     this.detector = new StaleDetector(memory, trace, addressBits);
     const { caches, detector } = this;
     this.translation = new HostTranslation({ memory, caches, detector, operations, addressBits });
     this.look = new HostLook(memory, caches, addressBits);
+    this.nestedPages = new NestedPageTables({ caches, nextId: () => this.#nextTable++, limit: settings.maxPageTables });
     this.reverseLookUp = new HostReverseLookUp(memory, addressBits);
+  }
+
+  /** The number of the operation that goes on. */
+  get operation(): number {
+    return this.#operations.current;
   }
 
   /** The second stages, by id. */
@@ -89,6 +115,16 @@ export class HostIommu {
     return this.#nested.get(id) ?? null;
   }
 
+  /** What stands behind translations that are tagged with `id`; null for those of a second stage alone. */
+  nestingOf(id: number): Nesting | null {
+    const bound = this.#nested.get(id);
+    if (bound !== undefined) return { stage: bound.stage, owners: [bound.owner], source: bound };
+    const table = this.nestedPages.get(id);
+    const owners = [...new Set(table?.users.map((user) => user.function))];
+    const source = owners[0]?.nested ?? null;
+    return table === null || source === null ? null : { stage: table.parent, owners, source };
+  }
+
   /** An empty second stage. */
   createPageTable(): HostPageTable {
     const table = new HostPageTable(this.#nextTable++, this);
@@ -106,9 +142,19 @@ export class HostIommu {
     this.#pageTables.delete(table.id);
   }
 
+  /** Called by {@link HostFunction} alone: the serial of a new context entry. */
+  nextContextSerial(): number {
+    return this.#nextContext++;
+  }
+
   /** Called by {@link HostFunction} alone: nests a table that it has checked. */
-  nest(table: PasidTable, stage: HostPageTable, owner: HostFunction): NestedTable {
-    const nested = { id: this.#nextTable++, table, stage, owner };
+  nest(
+    table: PasidTable,
+    stage: HostPageTable,
+    owner: HostFunction,
+    attached: ReadonlyMap<number, PasidEntry> | null,
+  ): NestedTable {
+    const nested = { id: this.#nextTable++, table, stage, owner, attached };
     this.#nested.set(nested.id, nested);
     return nested;
   }
@@ -123,6 +169,7 @@ export class HostIommu {
   invalidateRange(table: HostPageTable, start: number, end: number): void {
     const nested = new Set<number>();
     for (const [id, { stage }] of this.#nested) if (stage === table) nested.add(id);
+    for (const { id, parent } of this.nestedPages.all) if (parent === table) nested.add(id);
     this.caches.invalidateRange(table.id, nested, start, end);
   }
 
@@ -130,11 +177,13 @@ export class HostIommu {
     return {
       nextTable: this.#nextTable,
       pageTables: this.pageTables.map((table) => table.save()),
-      nested: this.nestedTables.map(({ id, table, stage, owner }) => ({
+      nestedPages: this.nestedPages.save(),
+      nested: this.nestedTables.map(({ id, table, stage, owner, attached }) => ({
         id,
         table: { ...table },
         stage: stage.id,
         owner: owner.requester,
+        attached: attached && structuredClone([...attached.values()]),
       })),
       caches: this.caches.save(),
       translation: this.translation.save(),
@@ -154,17 +203,21 @@ export class HostIommu {
       table.restore(saved);
       this.#pageTables.set(saved.id, table);
     }
+    this.nestedPages.restore(state.nestedPages, (id) => this.pageTable(id));
     this.#nested.clear();
-    for (const { id, table, stage, owner } of state.nested) {
-      const device = functions.find(({ requester }) => requester === owner);
-      const parent = this.#pageTables.get(stage);
-      if (device === undefined || parent === undefined) continue;
-      this.#nested.set(id, { id, table: { ...table }, stage: parent, owner: device });
-    }
     for (const device of functions) {
       const table = this.#pageTables.get(attached.get(device.requester) ?? 0) ?? null;
-      const nested = this.nestedTables.find(({ owner }) => owner === device) ?? null;
-      device.restoreAttachment(table, nested);
+      const saved = state.nested.find(({ owner }) => owner === device.requester);
+      const stage = saved === undefined ? null : this.pageTable(saved.stage);
+      if (saved === undefined || stage === null) {
+        device.restoreAttachment(table, null);
+        continue;
+      }
+      const entries = structuredClone(saved.attached);
+      const pasids = entries && new Map(entries.map((entry) => [entry.pasid, { ...entry, verifiedAt: -1 }]));
+      const nested = { id: saved.id, table: { ...saved.table }, stage, owner: device, attached: pasids };
+      this.#nested.set(saved.id, nested);
+      device.restoreAttachment(table, nested, pasids);
     }
     const contextOf = (requester: number) =>
       functions.find((device) => device.requester === requester)?.contextEntry() ?? null;

@@ -16,12 +16,20 @@ export interface HostIommuOptions {
   readonly formats?: readonly PasidTableFormat[];
   readonly ats?: boolean;
   readonly pageRequests?: boolean;
+  /** Default on. */
+  readonly dirtyTracking?: boolean;
+  /** Default on. */
+  readonly coherency?: boolean;
+  /** Nested page tables, one for each attached PASID: 1 to 2^20, default 16384. */
+  readonly maxPageTables?: number;
   /** Entries of the IOTLB: 1 to 2^20, default 4096. */
   readonly iotlbSize?: number;
   /** Entries of the PASID cache: 1 to 2^20, default 512. */
   readonly pasidCacheSize?: number;
   /** Entries of the context cache: 1 to 2^16, default 64. */
   readonly contextCacheSize?: number;
+  /** Entries of each function's own cache of translations (ATS): 1 to 2^16, default 64. */
+  readonly atsCacheSize?: number;
   /** Seed of the replacement in the caches: 0 to 2^32 - 1, default 1. */
   readonly seed?: number;
 }
@@ -43,7 +51,9 @@ export interface HostIommuSettings {
   readonly iotlbSize: number;
   readonly pasidCacheSize: number;
   readonly contextCacheSize: number;
+  readonly atsCacheSize: number;
   readonly seed: number;
+  readonly maxPageTables: number;
 }
 
 const bdf = (bus: number, device: number, fn: number): Bdf => ({ segment: 0, bus, device, function: fn });
@@ -92,10 +102,14 @@ export function settingsOf(options: HostIommuOptions): HostIommuSettings {
       formats: KNOWN_FORMATS.filter((format) => formats.includes(format)),
       ats: options.ats ?? true,
       pageRequests: options.pageRequests ?? true,
+      dirtyTracking: options.dirtyTracking ?? true,
+      coherency: options.coherency ?? true,
     },
+    maxPageTables: within('max-page-tables', options.maxPageTables ?? 16384, 1, MAXIMUM_ENTRIES),
     iotlbSize: within('iotlb-size', options.iotlbSize ?? 4096, 1, MAXIMUM_ENTRIES),
     pasidCacheSize: within('pasid-cache-size', options.pasidCacheSize ?? 512, 1, MAXIMUM_ENTRIES),
     contextCacheSize: within('context-cache-size', options.contextCacheSize ?? 64, 1, 2 ** 16),
+    atsCacheSize: within('ats-cache-size', options.atsCacheSize ?? 64, 1, 2 ** 16),
     seed: within('seed', options.seed ?? 1, 0, 0xffff_ffff),
   };
 }
@@ -140,6 +154,15 @@ export function parseHostIommuOptions(values: OptionValues): HostIommuOptions {
       case 'page-requests':
         options.pageRequests = asSwitch(name, value);
         break;
+      case 'dirty-tracking':
+        options.dirtyTracking = asSwitch(name, value);
+        break;
+      case 'coherency':
+        options.coherency = asSwitch(name, value);
+        break;
+      case 'max-page-tables':
+        options.maxPageTables = asNumber(name, value);
+        break;
       case 'iotlb-size':
         options.iotlbSize = asNumber(name, value);
         break;
@@ -148,6 +171,9 @@ export function parseHostIommuOptions(values: OptionValues): HostIommuOptions {
         break;
       case 'context-cache-size':
         options.contextCacheSize = asNumber(name, value);
+        break;
+      case 'ats-cache-size':
+        options.atsCacheSize = asNumber(name, value);
         break;
       case 'seed':
         options.seed = asNumber(name, value);

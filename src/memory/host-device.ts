@@ -14,10 +14,26 @@ export interface HostCapabilities {
   readonly formats: readonly PasidTableFormat[];
   readonly ats: boolean;
   readonly pageRequests: boolean;
+  /** Second-stage entries note which pages were written. */
+  readonly dirtyTracking: boolean;
+  /** Walks and device writes snoop the processors' caches, whatever a request asks for. */
+  readonly coherency: boolean;
+}
+
+/** Which translations a device is to drop that it keeps itself (PCI Express Base 5.0, section 10.3). */
+export interface DeviceTlbFlush {
+  /** Absent: those of requests without PASID; `all`: those of any PASID. */
+  readonly pasid?: number | 'all';
+  /** First byte, aligned to the size. */
+  readonly address: bigint;
+  /** In bytes, a power of two of at least 4 KiB; 2^64 is everything. */
+  readonly size: bigint;
 }
 
 /** A host function as the vIOMMU sees it. */
 export interface HostIommuDevice {
   readonly name: string;
   readonly capabilities: HostCapabilities;
+  /** An invalidation of the device's own cache; it is complete on return. @returns how many entries were dropped */
+  flushDeviceTlb(flush: DeviceTlbFlush): number;
 }

@@ -177,6 +177,8 @@ describe('host devices', () => {
       formats: ['vtd-scalable'],
       ats: true,
       pageRequests: true,
+      dirtyTracking: true,
+      coherency: true,
     },
   });
 
