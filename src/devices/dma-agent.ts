@@ -1,10 +1,17 @@
 import { ADDRESS_LAST, hex } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
-import type { IommuUnit, PageResponse } from '../iommu/unit.ts';
+import { faultReason } from '../iommu/faults.ts';
+import type { IommuUnit } from '../iommu/unit.ts';
 import { Permission, sentenceOf } from '../memory/access.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import { AddressSpaceDmaPath, type DmaPath, type DmaRequest, type DmaResult } from '../memory/dma.ts';
 import { IommuRegion, RegionNotifier } from '../memory/iommu-region.ts';
+import {
+  PAGE_GROUPS,
+  PageRequestInterface,
+  type PageRequestInterfaceState,
+  pagesToAsk,
+} from '../memory/page-request-interface.ts';
 import { PciDevice, type PciDeviceState, type PciIdentity } from '../pci/device.ts';
 import type { PciCapability } from '../pci/capabilities.ts';
 import { bool } from '../qom/kinds.ts';
@@ -21,12 +28,11 @@ export const dmaAgentProperties = {
 
 const PASID_BITS = 20;
 const CACHE_ENTRIES = 64;
-const PAGE_GROUPS = 512;
 const PAGE = 4096n;
 
 export interface DmaAgentState extends PciDeviceState {
   cache: DeviceTlbState;
-  group: number;
+  pages: PageRequestInterfaceState;
   /** PASIDs whose invalidations it has asked to hear; null: requests without PASID. */
   heard: (number | null)[];
 }
@@ -38,25 +44,37 @@ export interface DmaAgentState extends PciDeviceState {
  */
 export class DmaAgent extends PciDevice {
   readonly cache = new DeviceTlb(CACHE_ENTRIES);
+  /** Its page requests. */
+  readonly pageGroups: PageRequestInterface;
   readonly #context: DeviceContext;
-  /** The latest answer to a page request; a refusal is the transfer's that waited for it. */
-  #answered: { readonly address: bigint; readonly response: PageResponse } | null = null;
-  #group = 0;
   #notifiers: { readonly region: IommuRegion; readonly notifier: RegionNotifier; readonly pasid: number | null }[] = [];
 
   constructor(type: QomType, context: DeviceContext) {
     super(type);
     this.#context = context;
+    const { checks, clock } = context;
+    this.pageGroups = new PageRequestInterface({
+      device: () => this.label,
+      sink: {
+        requestPage: (request) => this.#unit?.requestPage(this.bus, this.devfn, request, this.pageGroups) ?? 'refused',
+      },
+      checks,
+      clock,
+    });
   }
 
   get identity(): PciIdentity {
     // On conventional PCI there is no place for the capabilities of PCI Express.
     const capabilities: PciCapability[] = this.express ? [{ kind: 'express', port: 'endpoint' }] : [];
     if (this.value(dmaAgentProperties.ats)) capabilities.push({ kind: 'ats' });
-    if (this.express && this.value(dmaAgentProperties.pri))
-      capabilities.push({ kind: 'page-requests', outstanding: PAGE_GROUPS });
+    if (this.express && this.requestsPages) capabilities.push({ kind: 'page-requests', outstanding: PAGE_GROUPS });
     if (this.#hasPasids) capabilities.push({ kind: 'pasid', bits: PASID_BITS });
     return { vendor: 0x1234, device: 0x11e9, classCode: 0x00ff, capabilities };
+  }
+
+  /** It asks for pages that it misses. */
+  get requestsPages(): boolean {
+    return this.value(dmaAgentProperties.pri);
   }
 
   /** It keeps translations. */
@@ -73,7 +91,7 @@ export class DmaAgent extends PciDevice {
     return {
       ...super.save(),
       cache: this.cache.save(),
-      group: this.#group,
+      pages: this.pageGroups.save(),
       heard: this.#notifiers.map(({ pasid }) => pasid),
     };
   }
@@ -83,7 +101,7 @@ export class DmaAgent extends PciDevice {
     this.#deafen();
     for (const pasid of state.heard) this.#hear(pasid);
     this.cache.restore(state.cache);
-    this.#group = state.group;
+    this.pageGroups.restore(state.pages);
   }
 
   protected override onRealize(): void {
@@ -94,7 +112,7 @@ export class DmaAgent extends PciDevice {
       );
     }
     super.onRealize();
-    if (this.value(dmaAgentProperties.pri) && !this.caches) {
+    if (this.requestsPages && !this.caches) {
       throw new CommandError(`Device '${this.label}' asks for pages only with translations of its own; add ats=on`);
     }
     if (this.caches && this.#unit !== null) this.#hear(null);
@@ -103,13 +121,13 @@ export class DmaAgent extends PciDevice {
   protected override onUnrealize(): void {
     this.#deafen();
     this.cache.clear();
+    this.pageGroups.abandon('the device was removed');
     super.onUnrealize();
   }
 
   protected override onReset(): void {
     this.cache.clear();
-    this.#answered = null;
-    this.#group = 0;
+    this.pageGroups.reset();
   }
 
   get #hasPasids(): boolean {
@@ -170,43 +188,18 @@ export class DmaAgent extends PciDevice {
     const what = `for ${hex(address)}${request.pasid === undefined ? '' : ` with PASID ${request.pasid}`}`;
     const right = write ? 'write' : 'read';
     const fault = (sentence: string): DmaResult => ({ kind: 'fault', sentence });
-    if (!this.value(dmaAgentProperties.pri)) {
-      return fault(`The translation request ${what} was answered without the right to ${right}`);
-    }
-    if (this.#answered !== null && this.#answered.address === address && this.#answered.response !== 'success') {
-      const { response } = this.#answered;
-      this.#answered = null;
-      return fault(`The page request ${what} was answered with '${response}'`);
-    }
-    let resume: (() => void) | null = null;
-    const queued = unit.requestPage(this.bus, this.devfn, {
-      address,
-      write,
-      group: this.#nextGroup(),
-      ...(request.pasid !== undefined && { pasid: request.pasid }),
-      respond: (response) => {
-        this.#answered = { address, response };
-        resume?.();
-      },
-    });
-    if (queued !== 'queued') {
-      const why = queued === 'refused' ? 'was refused by the unit' : 'found the queue full';
-      return fault(`The page request ${what} ${why}, after the right to ${right} was missing`);
-    }
-    return {
-      kind: 'wait',
-      reason: `The guest has not answered the page request ${what}`,
-      onReady: (ready) => {
-        resume = ready;
-      },
-    };
+    if (!this.requestsPages) return fault(`The translation request ${what} was answered without the right to ${right}`);
+    const pages = pagesToAsk(request, (page) => this.#isMissing(unit, page, request));
+    const asked = this.pageGroups.ask({ pages, write, ...(request.pasid !== undefined && { pasid: request.pasid }) });
+    return asked ?? fault(`The page request ${what} was refused by the unit, after the right to ${right} was missing`);
   }
 
-  /** Group indices are taken in turn. */
-  #nextGroup(): number {
-    const group = this.#group;
-    this.#group = (group + 1) % PAGE_GROUPS;
-    return group;
+  /** Whether the device would get no right to a page behind the one that it needs now. */
+  #isMissing(unit: IommuUnit, address: bigint, { pasid, write }: DmaRequest): boolean {
+    const access = write ? 'write' : 'read';
+    const tag = pasid === undefined ? {} : { pasid };
+    const answer = unit.translate(this.bus, this.devfn, { address, access, ...tag });
+    return answer.result === 'fault' && faultReason(answer.code).recoverable;
   }
 
   /** Has the unit tell invalidations for the PASID, from now on. @throws CommandError when the unit has none to tell */

@@ -1,6 +1,7 @@
 import type { Access, Permissions } from '../memory/access.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { IommuRegion } from '../memory/iommu-region.ts';
+import type { PageRequest, PageRequestOutcome, PageResponder } from '../memory/page-request.ts';
 import type { PciBus } from '../pci/bus.ts';
 import type { PciIommuOps } from '../pci/iommu-ops.ts';
 import type { Binding, NotifierIommuObject } from './object.ts';
@@ -127,20 +128,6 @@ export interface AtsRequest {
   readonly privileged?: boolean;
 }
 
-/** How software answered a page request. */
-export type PageResponse = 'success' | 'invalid' | 'failure';
-
-/** A page that a device may not use yet, and wants (PCIe PRI). */
-export interface UnitPageRequest {
-  readonly address: bigint;
-  readonly pasid?: number;
-  readonly write: boolean;
-  /** Index of the group, 0 to 511; the request is the last, and only, one of it. */
-  readonly group: number;
-  /** Called once with the answer, if one comes. */
-  respond(response: PageResponse): void;
-}
-
 /** What a unit offers to the guest, as `query-iommus` lists it. */
 export interface IommuCapabilities {
   readonly 'aw-bits': number;
@@ -212,11 +199,7 @@ export interface IommuUnit extends PciIommuOps {
   getPasidAddressSpace(bus: PciBus, devfn: number, pasid: number): AddressSpace;
   /** A device's translation request (PCIe ATS): one entry for each page of the range. */
   atsTranslate(bus: PciBus, devfn: number, request: AtsRequest): AtsEntry[];
-  /**
-   * Puts a device's page request before the guest.
-   * @returns `refused` when the unit or the device's tables let none through, `overflow` when the guest's queue is full
-   */
-  requestPage(bus: PciBus, devfn: number, request: UnitPageRequest): 'queued' | 'refused' | 'overflow';
+  requestPage(bus: PciBus, devfn: number, request: PageRequest, responder: PageResponder): PageRequestOutcome;
   /** By bus number and function. */
   deviceSpaces(): readonly DeviceSpace[];
   /** A reset of the machine: bindings go, and all devices are judged anew. */

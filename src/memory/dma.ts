@@ -14,24 +14,30 @@ export interface DmaRequest {
   readonly write: boolean;
   /** Filled by a read. */
   readonly bytes: Uint8Array;
+  /** How many bytes of the transfer come behind this piece; absent: none. */
+  readonly remaining?: number;
+}
+
+/** Why a piece did not move. */
+export interface DmaFault {
+  readonly sentence: string;
+  readonly code?: number;
+  readonly reason?: string;
 }
 
 export type DmaResult =
   | { readonly kind: 'moved' }
-  | {
+  | ({
       readonly kind: 'fault';
-      readonly sentence: string;
-      readonly code?: number;
-      readonly reason?: string;
       /** How many leading bytes of the piece did move. */
       readonly moved?: number;
-    }
+    } & DmaFault)
   | {
       readonly kind: 'wait';
       /** What for, as a sentence. */
       readonly reason: string;
-      /** Takes what is to be called, once, when the piece should be tried again. */
-      onReady(resume: () => void): void;
+      /** Takes what is to be called, once: the piece is tried again then; with a fault it ends the transfer. */
+      onReady(resume: (fault?: DmaFault) => void): void;
     };
 
 /** What moves the pieces: an address space, or the host's IOMMU. */
@@ -39,10 +45,7 @@ export interface DmaPath {
   move(request: DmaRequest): DmaResult;
 }
 
-export interface DmaFailure {
-  readonly sentence: string;
-  readonly code?: number;
-  readonly reason?: string;
+export interface DmaFailure extends DmaFault {
   /** The first address that did not move. */
   readonly address: bigint;
 }
@@ -120,8 +123,7 @@ export class Dma implements Snapshottable<SavedDma> {
 
   /** Moves as many pieces as it can. An ended transfer stays as it ended. */
   advance(): DmaState {
-    if (this.#operations === null || this.#operations.current === this.operation) return this.#advance();
-    return this.#operations.resume(this.operation, () => this.#advance());
+    return this.#asOperation(() => this.#advance());
   }
 
   /** Calls `callback` when the transfer has ended, at once if it has. */
@@ -162,6 +164,11 @@ export class Dma implements Snapshottable<SavedDma> {
     return BigInt.asUintN(64, this.address + BigInt(this.#moved));
   }
 
+  #asOperation<Result>(body: () => Result): Result {
+    if (this.#operations === null || this.#operations.current === this.operation) return body();
+    return this.#operations.resume(this.operation, body);
+  }
+
   #advance(): DmaState {
     if (this.#state === 'done' || this.#state === 'failed') return this.#state;
     this.#waitingFor = null;
@@ -179,16 +186,12 @@ export class Dma implements Snapshottable<SavedDma> {
         ...(this.pasid === null ? {} : { pasid: this.pasid }),
         write: this.write,
         bytes: this.data.subarray(this.#moved, this.#moved + length),
+        remaining: this.data.length - this.#moved - length,
       });
       if (result.kind === 'wait') return this.#wait(result.reason, result.onReady.bind(result));
       if (result.kind === 'fault') {
         this.#moved += result.moved ?? 0;
-        return this.#fail({
-          sentence: result.sentence,
-          ...(result.code === undefined ? {} : { code: result.code }),
-          ...(result.reason === undefined ? {} : { reason: result.reason }),
-          address: this.#position,
-        });
+        return this.#failAt(result);
       }
       this.#moved += length;
     }
@@ -197,16 +200,26 @@ export class Dma implements Snapshottable<SavedDma> {
     return 'done';
   }
 
-  #wait(reason: string, onReady: (resume: () => void) => void): DmaState {
+  #wait(reason: string, onReady: (resume: (fault?: DmaFault) => void) => void): DmaState {
     this.#state = 'waiting';
     this.#waitingFor = reason;
     let resumed = false;
-    onReady(() => {
+    onReady((fault) => {
       if (resumed || this.#ended) return;
       resumed = true;
-      this.advance();
+      if (fault === undefined) this.advance();
+      else this.#asOperation(() => this.#failAt(fault));
     });
     return this.#state;
+  }
+
+  #failAt({ sentence, code, reason }: DmaFault): DmaState {
+    return this.#fail({
+      sentence,
+      ...(code !== undefined && { code }),
+      ...(reason !== undefined && { reason }),
+      address: this.#position,
+    });
   }
 
   #fail(failure: DmaFailure): DmaState {

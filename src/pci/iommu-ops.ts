@@ -1,5 +1,6 @@
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { HostIommuDevice } from '../memory/host-device.ts';
+import type { PageRequest, PageRequestOutcome, PageResponder } from '../memory/page-request.ts';
 import type { PciBus } from './bus.ts';
 
 /**
@@ -12,4 +13,11 @@ export interface PciIommuOps {
   /** A host function stands behind this one. Throws CommandError when the IOMMU cannot live with what the host has. */
   attachHostDevice?(bus: PciBus, devfn: number, device: HostIommuDevice): void;
   detachHostDevice?(bus: PciBus, devfn: number): void;
+  /** The guest has enabled page requests of the function; asking leaves no trace. */
+  takesPageRequests?(bus: PciBus, devfn: number): boolean;
+  /**
+   * Puts a function's page request before the guest; absent where the IOMMU takes none.
+   * @param responder who is told the guest's answer, and that there is room again after an overflow
+   */
+  requestPage?(bus: PciBus, devfn: number, request: PageRequest, responder: PageResponder): PageRequestOutcome;
 }

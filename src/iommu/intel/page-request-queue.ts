@@ -11,8 +11,8 @@ const DESCRIPTOR_BYTES = 32;
 const SMALLEST_QUEUE = 128;
 const DESCRIPTOR_TYPE = 1n;
 
-/** What a device asks of software: pages that it could not translate. */
-export interface PageRequest {
+/** What a descriptor tells software: a page that a device could not translate. */
+export interface QueuedPageRequest {
   readonly sourceId: number;
   readonly pasid: number;
   readonly address: bigint;
@@ -35,19 +35,28 @@ export class PageRequestQueue {
   readonly #memory: AddressSpace;
   readonly #event: EventRegisters;
   readonly #addressWidth: number;
+  readonly #onRoom: () => void;
 
-  constructor(options: { file: RegisterFile; memory: AddressSpace; event: EventRegisters; addressWidth: number }) {
+  /** `onRoom` is called when software writes PRS and leaves no overflow in it. */
+  constructor(options: {
+    file: RegisterFile;
+    memory: AddressSpace;
+    event: EventRegisters;
+    addressWidth: number;
+    onRoom: () => void;
+  }) {
     this.#file = options.file;
     this.#memory = options.memory;
     this.#event = options.event;
     this.#addressWidth = options.addressWidth;
+    this.#onRoom = options.onRoom;
   }
 
   /**
    * Puts a request into the queue and tells software.
-   * @returns `overflow` when there was no room, or the entry cannot be written: the device gets a failure
+   * @returns `overflow` when there was no room, or the entry cannot be written: the device shall ask again
    */
-  request(request: PageRequest): 'queued' | 'overflow' {
+  request(request: QueuedPageRequest): 'queued' | 'overflow' {
     if ((this.#file.get32(Offset.PRS) & PageRequestStatus.PRO) !== 0) return 'overflow';
     const address = this.#file.get64(Offset.PQA);
     const size = (SMALLEST_QUEUE << Number(address & 7n)) * DESCRIPTOR_BYTES;
@@ -64,9 +73,11 @@ export class PageRequestQueue {
     return 'queued';
   }
 
-  /** Software wrote PRS: a pending event goes when nothing is left to serve. */
+  /** Software wrote PRS: a pending event goes when nothing is left to serve, and without PRO requests are taken again. */
   statusWritten(): void {
-    if ((this.#file.get32(Offset.PRS) & ANY_STATUS) === 0) this.#event.clearPending();
+    const status = this.#file.get32(Offset.PRS);
+    if ((status & ANY_STATUS) === 0) this.#event.clearPending();
+    if ((status & PageRequestStatus.PRO) === 0) this.#onRoom();
   }
 
   controlWritten(): void {
@@ -81,7 +92,7 @@ export class PageRequestQueue {
 }
 
 /** A page request descriptor (VT-d, section 7.4.1.1); its upper half is 0. */
-function descriptorOf(request: PageRequest): Uint8Array {
+function descriptorOf(request: QueuedPageRequest): Uint8Array {
   const bytes = new Uint8Array(DESCRIPTOR_BYTES);
   const view = new DataView(bytes.buffer);
   const flag = (set: boolean, bit: bigint): bigint => (set ? 1n << bit : 0n);

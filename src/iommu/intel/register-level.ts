@@ -26,6 +26,8 @@ export interface RegisterLevelOptions {
   readonly onRecorded: (fault: TranslationFaultReport) => void;
   /** Told of software's answers to page requests. */
   readonly onPageResponse?: (response: PageGroupResponse) => void;
+  /** Software has cleared an overflow of the page request queue. */
+  readonly onPageRequestRoom?: () => void;
 }
 
 export interface RegisterLevelState {
@@ -70,7 +72,7 @@ export class RegisterLevel implements FaultSink, Snapshottable<RegisterLevelStat
   readonly #actions: ReadonlyMap<number, () => void>;
   #engaged = false;
 
-  constructor({ properties, systemMemory, translation, onRecorded, onPageResponse }: RegisterLevelOptions) {
+  constructor({ properties, systemMemory, translation, onRecorded, ...options }: RegisterLevelOptions) {
     const file = new RegisterFile(registerDefinitions(properties), REGISTERS_SIZE);
     const messages = new MessageWriter(systemMemory);
     const event = (control: number): EventRegisters => new EventRegisters(file, control, messages);
@@ -87,7 +89,7 @@ export class RegisterLevel implements FaultSink, Snapshottable<RegisterLevelStat
       faults: this.#faults,
       completion: this.#completion,
       properties,
-      onPageResponse: onPageResponse ?? (() => {}),
+      onPageResponse: options.onPageResponse ?? (() => {}),
     });
     this.#interrupts = new InterruptRemapping({ memory: systemMemory, faults: this.#faults, properties });
     this.#command = new GlobalCommand({
@@ -103,6 +105,7 @@ export class RegisterLevel implements FaultSink, Snapshottable<RegisterLevelStat
       memory: systemMemory,
       event: event(Offset.PECTL),
       addressWidth: properties.awBits,
+      onRoom: options.onPageRequestRoom ?? (() => {}),
     });
     this.#actions = this.#actionsByOffset();
     const sizes = { min: 4, max: 8 } as const;

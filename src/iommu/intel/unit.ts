@@ -4,6 +4,7 @@ import { CommandError } from '../../core/errors.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
 import type { HostIommuDevice } from '../../memory/host-device.ts';
 import type { IommuRegionOperations } from '../../memory/iommu-region.ts';
+import type { PageRequest, PageRequestOutcome, PageResponder } from '../../memory/page-request.ts';
 import { BusError, type MmioOperations } from '../../memory/mmio.ts';
 import { MemoryRegion } from '../../memory/region.ts';
 import type { PciBus } from '../../pci/bus.ts';
@@ -26,7 +27,6 @@ import type {
   MappingQuery,
   TranslationRequest,
   UnitIotlbEntry,
-  UnitPageRequest,
   UnitTranslation,
 } from '../unit.ts';
 import { CachedContext } from './context-cache.ts';
@@ -117,6 +117,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       translation: this.#translation,
       onRecorded: (fault) => this.#tellFault(fault),
       onPageResponse: (response) => this.#pageRequests.respond(response),
+      onPageRequestRoom: () => this.#pageRequests.retry(),
     });
     this.#pageRequests = new PageRequests({
       unit: () => this.name,
@@ -262,8 +263,12 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     return this.#translator.translateForDevice(this.#spaceOf(bus, devfn, request.pasid ?? null), request);
   }
 
-  requestPage(bus: PciBus, devfn: number, request: UnitPageRequest): 'queued' | 'refused' | 'overflow' {
-    return this.#pageRequests.request(this.#spaceOf(bus, devfn, null).space, request);
+  takesPageRequests(bus: PciBus, devfn: number): boolean {
+    return this.#pageRequests.takes(this.#spaceOf(bus, devfn, null).space);
+  }
+
+  requestPage(bus: PciBus, devfn: number, request: PageRequest, responder: PageResponder): PageRequestOutcome {
+    return this.#pageRequests.request(this.#spaceOf(bus, devfn, null).space, request, responder);
   }
 
   reset(): void {
@@ -359,6 +364,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       minPageSize: 4096n,
       translate: (address, access, attributes) => this.#translator.translate(target(), address, access, attributes),
       replay: (notifier) => this.#translation.replay(target(), notifier),
+      mappings: (first, last) => this.#translation.mappings(target(), first, last),
       notifyFlagChanged: (_old, now) => checkNotifiers(this.properties, target().space, now),
     };
   }

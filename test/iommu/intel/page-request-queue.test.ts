@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { PageRequest } from '../../../src/iommu/intel/page-request-queue.ts';
+import type { QueuedPageRequest } from '../../../src/iommu/intel/page-request-queue.ts';
 import { registerRig } from './register-rig.ts';
 
 const QUEUE = 0x20_0000n;
@@ -12,7 +12,7 @@ const SVM = {
   svm: true,
 } as const;
 
-const REQUEST: PageRequest = {
+const REQUEST: QueuedPageRequest = {
   sourceId: 0x118,
   pasid: 0xabcde,
   address: 0x7fff_1234_5678n,

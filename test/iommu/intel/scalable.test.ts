@@ -102,7 +102,8 @@ describe('translation requests of a device (ATS)', () => {
   it('come with requests for pages, where the context entry allows them', () => {
     const { unit, bus, device, driver, faults } = firstStage({ svm: true });
     const request = { pasid: PASID, address: 0x5000n, write: true };
-    const ask = () => unit.requestPage(bus, device.devfn, { ...request, group: 3, respond: () => undefined });
+    const responder = { respondToPages: () => undefined, retryPages: () => undefined };
+    const ask = () => unit.requestPage(bus, device.devfn, { ...request, group: 3, last: true }, responder);
     expect(ask()).toBe('refused');
     expect(faults()).toMatchObject([{ pasid: PASID, code: 0x47, reason: 'page-requests-disabled' }]);
     driver.scalableContext(device.devfn, 0n, 1n << 4n);

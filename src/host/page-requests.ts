@@ -1,0 +1,83 @@
+import type { VirtualClock } from '../core/clock.ts';
+import { faultReason } from '../iommu/faults.ts';
+import type { DmaRequest, DmaResult } from '../memory/dma.ts';
+import { PageRequestInterface, pagesToAsk } from '../memory/page-request-interface.ts';
+import type { PageRequest, PageRequestOutcome, PageRequestSink } from '../memory/page-request.ts';
+import type { Checks } from '../trace/checks.ts';
+import type { HostFault } from './translation.ts';
+import type { TranslationAnswer } from './look.ts';
+
+/** What page requests need of the function that makes them. */
+export interface PageRequester {
+  readonly name: string;
+  readonly device: string | null;
+  readonly capabilities: { readonly pageRequests: boolean };
+  translate(address: bigint, access: 'read' | 'write', pasid?: number): TranslationAnswer;
+  /** Drops what the IOTLB holds of a page. */
+  forgetPage(pasid: number, address: bigint): void;
+}
+
+/**
+ * Page requests of one host function (PCI Express Base 5.0, section 10.4; VT-d, section 7.4): a request with PASID that
+ * meets a fault which software can mend is held, and the pages that it misses are asked for.
+ */
+export class HostPageRequests {
+  readonly groups: PageRequestInterface;
+  readonly #function: PageRequester;
+  #route: PageRequestSink | null = null;
+  #enabled = false;
+
+  constructor(source: PageRequester, parts: { readonly checks: Checks; readonly clock: VirtualClock }) {
+    this.#function = source;
+    this.groups = new PageRequestInterface({
+      device: () => source.device ?? source.name,
+      sink: { requestPage: (request) => this.#request(request) },
+      checks: parts.checks,
+      clock: parts.clock,
+    });
+  }
+
+  /** Requests go there from now on; null: none are made. */
+  connect(route: PageRequestSink | null): void {
+    this.#route = route;
+  }
+
+  /** The function makes page requests: it can, so can the host's IOMMU, and its driver has enabled them. */
+  get enabled(): boolean {
+    return this.#enabled && this.#function.capabilities.pageRequests;
+  }
+
+  /** The driver enabled page requests, or stopped them: those that are open stay so. */
+  enable(on: boolean): void {
+    this.#enabled = on;
+  }
+
+  /** A piece of a transfer met a fault: a wait where its page is asked for, otherwise the fault. */
+  missed(request: DmaRequest, fault: HostFault): DmaResult {
+    const { address, pasid, write } = request;
+    if (pasid === undefined || !this.enabled || !faultReason(fault.code).recoverable)
+      return { kind: 'fault', ...fault };
+    const pages = pagesToAsk(request, (page) => this.#isMissing(page, pasid, write));
+    const asked = this.groups.ask({ pages, pasid, write });
+    if (asked !== null) return asked;
+    const sentence = `${fault.sentence}; its page request was refused, since nobody takes page requests with PASID ${pasid}`;
+    return { kind: 'fault', ...fault, sentence };
+  }
+
+  /** What a PASID, or all, asked for is gone; `reason` is the end of a sentence. */
+  abandon(reason: string, pasid?: number): void {
+    this.groups.abandon(reason, pasid);
+  }
+
+  #isMissing(page: bigint, pasid: number, write: boolean): boolean {
+    const answer = this.#function.translate(page, write ? 'write' : 'read', pasid);
+    return answer.result === 'fault' && faultReason(answer.code).recoverable;
+  }
+
+  /** What is cached of a page goes with the request for it (VT-d, section 7.4). */
+  #request(request: PageRequest): PageRequestOutcome {
+    const outcome = this.#route?.requestPage(request) ?? 'refused';
+    if (outcome === 'queued' && request.pasid !== undefined) this.#function.forgetPage(request.pasid, request.address);
+    return outcome;
+  }
+}
