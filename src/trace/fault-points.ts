@@ -7,15 +7,19 @@ export type { FaultKind, FaultPoint } from '../generated/types.ts';
 
 const NANOSECONDS_PER_MILLISECOND = 1_000_000n;
 
-/** How each step can go wrong; the other combinations have no meaning. */
+/**
+ * How each step can go wrong. The other combinations have no meaning: who binds, attaches or detaches waits for the
+ * answer, so that it can be a refusal, but cannot be lost or late; the same holds for the time at which the host maps and
+ * unmaps; and a page response has nobody who would hear that it failed.
+ */
 const KINDS: Readonly<Record<FaultPoint, readonly FaultKind[]>> = {
-  map: ['fail'],
-  unmap: ['fail'],
+  map: ['fail', 'lose'],
+  unmap: ['fail', 'lose'],
   bind: ['fail'],
   attach: ['fail'],
   detach: ['fail'],
   invalidate: ['fail', 'lose', 'delay', 'reorder'],
-  listener: ['fail', 'lose', 'delay'],
+  listener: ['fail', 'lose', 'delay', 'reorder'],
   'page-response': ['lose', 'delay', 'reorder'],
 };
 
@@ -95,6 +99,15 @@ export class FaultPoints implements Snapshottable<FaultPointsState> {
       return hitOf(fault);
     }
     return null;
+  }
+
+  /**
+   * A step is passed that can fail, and nothing else.
+   * @throws CommandError when it does
+   */
+  pass(point: 'bind' | 'attach' | 'detach', device?: string): void {
+    const hit = this.reach(point, device);
+    if (hit?.kind === 'fail') throw new CommandError(hit.desc);
   }
 
   /**
