@@ -1,7 +1,7 @@
 import type { VirtualClock } from '../core/clock.ts';
 import type { OperationCounter } from '../core/operation.ts';
 import type { Host } from '../host/host.ts';
-import type { IommuUnit } from '../iommu/unit.ts';
+import type { DeviceSpace, IommuUnit } from '../iommu/unit.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { MemoryTopology } from '../memory/topology.ts';
 import type { PciBus } from '../pci/bus.ts';
@@ -30,6 +30,15 @@ export class UnitList {
 
   get all(): readonly IommuUnit[] {
     return this.#units;
+  }
+
+  /** Of the address space that a vIOMMU gave to a device; null for every other one. */
+  spaceOf(addressSpace: AddressSpace): DeviceSpace | null {
+    for (const unit of this.#units) {
+      const space = unit.spaceOf(addressSpace);
+      if (space !== null) return space;
+    }
+    return null;
   }
 
   add(unit: IommuUnit): void {

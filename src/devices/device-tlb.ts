@@ -1,4 +1,4 @@
-import type { AtsEntry } from '../iommu/unit.ts';
+import type { AtsEntry } from '../pci/ats.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 
 interface CachedPage extends AtsEntry {

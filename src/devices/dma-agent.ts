@@ -1,7 +1,6 @@
 import { ADDRESS_LAST, hex } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
 import { faultReason } from '../iommu/faults.ts';
-import type { IommuUnit } from '../iommu/unit.ts';
 import { Permission, sentenceOf } from '../memory/access.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import { AddressSpaceDmaPath, type DmaPath, type DmaRequest, type DmaResult } from '../memory/dma.ts';
@@ -12,6 +11,7 @@ import {
   type PageRequestInterfaceState,
   pagesToAsk,
 } from '../memory/page-request-interface.ts';
+import type { PciIommuOps } from '../pci/iommu-ops.ts';
 import { PciDevice, type PciDeviceState, type PciIdentity } from '../pci/device.ts';
 import type { PciCapability } from '../pci/capabilities.ts';
 import { bool } from '../qom/kinds.ts';
@@ -56,7 +56,8 @@ export class DmaAgent extends PciDevice {
     this.pageGroups = new PageRequestInterface({
       device: () => this.label,
       sink: {
-        requestPage: (request) => this.#unit?.requestPage(this.bus, this.devfn, request, this.pageGroups) ?? 'refused',
+        requestPage: (request) =>
+          this.#viommu?.requestPage?.(this.bus, this.devfn, request, this.pageGroups) ?? 'refused',
       },
       checks,
       clock,
@@ -115,7 +116,7 @@ export class DmaAgent extends PciDevice {
     if (this.requestsPages && !this.caches) {
       throw new CommandError(`Device '${this.label}' asks for pages only with translations of its own; add ats=on`);
     }
-    if (this.caches && this.#unit !== null) this.#hear(null);
+    if (this.caches && this.#viommu !== null) this.#hear(null);
   }
 
   protected override onUnrealize(): void {
@@ -134,9 +135,8 @@ export class DmaAgent extends PciDevice {
     return this.express && this.value(dmaAgentProperties.pasid);
   }
 
-  get #unit(): IommuUnit | null {
-    const operations = this.bus.effectiveIommuOps();
-    return this.#context.units.all.find((unit) => unit === operations) ?? null;
+  get #viommu(): PciIommuOps | null {
+    return this.bus.effectiveIommuOps();
   }
 
   #move(request: DmaRequest): DmaResult {
@@ -147,30 +147,31 @@ export class DmaAgent extends PciDevice {
         sentence: `Device '${this.label}' issues no requests with PASID; plug it into a PCI Express port, with pasid=on`,
       };
     }
-    const unit = this.#unit;
-    if (this.caches && unit !== null) return this.#moveTranslated(unit, request);
+    const viommu = this.#viommu;
+    if (this.caches && viommu !== null) return this.#moveTranslated(viommu, request);
     const path = new AddressSpaceDmaPath(this.addressSpace, {
       attributes: { requester: this.requesterId() },
-      withPasid: (wanted) => unit?.getPasidAddressSpace(this.bus, this.devfn, wanted) ?? null,
+      withPasid: (wanted) => viommu?.getPasidAddressSpace?.(this.bus, this.devfn, wanted) ?? null,
     });
     return path.move(request);
   }
 
   /** By a translation from the cache, or one that is asked for now. */
-  #moveTranslated(unit: IommuUnit, request: DmaRequest): DmaResult {
+  #moveTranslated(viommu: PciIommuOps, request: DmaRequest): DmaResult {
     const { address, write, bytes } = request;
     const pasid = request.pasid ?? null;
     const wanted = write ? Permission.write : Permission.read;
     let entry = this.cache.lookup(pasid, address, wanted);
     if (entry === null) {
       this.#hear(pasid);
-      const [answer] = unit.atsTranslate(this.bus, this.devfn, {
-        address: address - (address % PAGE),
-        length: PAGE,
-        write,
-        ...(pasid !== null && { pasid }),
-      });
-      if (answer === undefined || (answer.permissions & wanted) === 0) return this.#withoutRight(unit, request);
+      const [answer = null] =
+        viommu.atsTranslate?.(this.bus, this.devfn, {
+          address: address - (address % PAGE),
+          length: PAGE,
+          write,
+          ...(pasid !== null && { pasid }),
+        }) ?? [];
+      if (answer === null || (answer.permissions & wanted) === 0) return this.#withoutRight(request);
       this.cache.insert(pasid, answer);
       entry = answer;
     }
@@ -183,29 +184,31 @@ export class DmaAgent extends PciDevice {
   }
 
   /** What was not translated is asked for, where the device can; without it, or refused, the transfer fails. */
-  #withoutRight(unit: IommuUnit, request: DmaRequest): DmaResult {
+  #withoutRight(request: DmaRequest): DmaResult {
     const { address, write } = request;
     const what = `for ${hex(address)}${request.pasid === undefined ? '' : ` with PASID ${request.pasid}`}`;
     const right = write ? 'write' : 'read';
     const fault = (sentence: string): DmaResult => ({ kind: 'fault', sentence });
     if (!this.requestsPages) return fault(`The translation request ${what} was answered without the right to ${right}`);
-    const pages = pagesToAsk(request, (page) => this.#isMissing(unit, page, request));
+    const pages = pagesToAsk(request, (page) => this.#isMissing(page, request));
     const asked = this.pageGroups.ask({ pages, write, ...(request.pasid !== undefined && { pasid: request.pasid }) });
     return asked ?? fault(`The page request ${what} was refused by the unit, after the right to ${right} was missing`);
   }
 
   /** Whether the device would get no right to a page behind the one that it needs now. */
-  #isMissing(unit: IommuUnit, address: bigint, { pasid, write }: DmaRequest): boolean {
+  #isMissing(address: bigint, { pasid, write }: DmaRequest): boolean {
     const access = write ? 'write' : 'read';
     const tag = pasid === undefined ? {} : { pasid };
-    const answer = unit.translate(this.bus, this.devfn, { address, access, ...tag });
-    return answer.result === 'fault' && faultReason(answer.code).recoverable;
+    const space = this.#context.units.spaceOf(this.addressSpace);
+    const answer = space?.unit.translate(space, { address, access, ...tag });
+    return answer?.result === 'fault' && faultReason(answer.code).recoverable;
   }
 
   /** Has the unit tell invalidations for the PASID, from now on. @throws CommandError when the unit has none to tell */
   #hear(pasid: number | null): void {
     if (this.#notifiers.some((known) => known.pasid === pasid)) return;
-    const space = pasid === null ? this.addressSpace : this.#unit?.getPasidAddressSpace(this.bus, this.devfn, pasid);
+    const space =
+      pasid === null ? this.addressSpace : this.#viommu?.getPasidAddressSpace?.(this.bus, this.devfn, pasid);
     const region = space === undefined ? undefined : regionOf(space);
     if (region === undefined) throw new CommandError(`Device '${this.label}' finds no IOMMU that answers ATS requests`);
     const notifier = new RegionNotifier({

@@ -1,9 +1,6 @@
-import type { Access, Permissions } from '../memory/access.ts';
+import type { Access } from '../memory/access.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { IommuRegion } from '../memory/iommu-region.ts';
-import type { PageRequest, PageRequestOutcome, PageResponder } from '../memory/page-request.ts';
-import type { PciBus } from '../pci/bus.ts';
-import type { PciIommuOps } from '../pci/iommu-ops.ts';
 import type { Binding, NotifierIommuObject } from './object.ts';
 import type { Reach, ReverseSearch } from './reverse-search.ts';
 
@@ -13,10 +10,17 @@ export type IommuMode = 'off' | 'legacy' | 'scalable' | 'ecs' | 'other';
 /** Whether a device's requests go around its unit; `auto`: what the unit's registers and tables say. */
 export type BypassMode = 'auto' | 'bypass' | 'translate';
 
+/** Who sends requests. */
+export interface Requester {
+  /** The id, or the QOM path. */
+  readonly label: string;
+  /** Where it sits: on PCI its address, 0000:00:1f.2. */
+  readonly location: string;
+}
+
 /** One device's view of memory behind a unit. It is made when it is first asked for and stays as long as the unit. */
 export interface DeviceSpace {
-  readonly bus: PciBus;
-  readonly devfn: number;
+  readonly unit: IommuUnit;
   readonly addressSpace: AddressSpace;
   /** Shown by the address space unless it is bypassed. */
   readonly region: IommuRegion;
@@ -24,6 +28,10 @@ export interface DeviceSpace {
   readonly iommuObject: NotifierIommuObject;
   /** The address space shows plain memory at the moment. */
   readonly bypass: boolean;
+  /** Those whose requests come here: one, or all that a bridge of conventional PCI speaks for. */
+  readonly requesters: readonly Requester[];
+  /** What events and listings call it: the (first) requester; where none is plugged in, the place. */
+  readonly deviceName: string;
 }
 
 export interface TranslationRequest {
@@ -109,25 +117,6 @@ export interface UnitIotlbEntry {
   readonly stale: boolean;
 }
 
-/** What a device is told for one page that it wants to cache. */
-export interface AtsEntry {
-  readonly iova: bigint;
-  readonly address: bigint;
-  readonly size: bigint;
-  /** None: not translated. */
-  readonly permissions: Permissions;
-}
-
-export interface AtsRequest {
-  readonly address: bigint;
-  /** In bytes, from the address on. */
-  readonly length: bigint;
-  /** False: the device does not want to write (NW). */
-  readonly write: boolean;
-  readonly pasid?: number;
-  readonly privileged?: boolean;
-}
-
 /** What a unit offers to the guest, as `query-iommus` lists it. */
 export interface IommuCapabilities {
   readonly 'aw-bits': number;
@@ -166,8 +155,11 @@ export interface IommuInfo {
   }[];
 }
 
-/** What every emulated IOMMU is to the rest of the machine. */
-export interface IommuUnit extends PciIommuOps {
+/**
+ * What every emulated IOMMU is to the rest of the machine, whatever bus its devices sit on. A unit in front of a PCI
+ * bus serves that bus as `PciIommuOps`, too.
+ */
+export interface IommuUnit {
   /** Null when the user gave none. */
   readonly id: string | null;
   readonly qomPath: string;
@@ -177,31 +169,26 @@ export interface IommuUnit extends PciIommuOps {
   readonly kind: string;
   readonly mode: IommuMode;
   describe(): IommuInfo;
+  /** The devices' spaces, those of requests without PASID, in a fixed order: on PCI by bus number and function. */
+  deviceSpaces(): readonly DeviceSpace[];
+  /** Of an address space that this unit gave to a device; null for every other one. */
+  spaceOf(addressSpace: AddressSpace): DeviceSpace | null;
   /**
    * Shows a device plain memory, or the IOMMU region, until the unit judges the device anew or is reset.
    * @throws CommandError when a listener cannot follow; nothing has changed then
    */
-  setBypass(bus: PciBus, devfn: number, mode: BypassMode): void;
-  /** What events and listings call a function: those behind one bridge of conventional PCI go by the first of them. */
-  nameOf(bus: PciBus, devfn: number): string;
+  setBypass(space: DeviceSpace, mode: BypassMode): void;
   /** Looks an address up without side effects: no cache is filled, no bit set, no fault recorded. */
-  translate(bus: PciBus, devfn: number, request: TranslationRequest): UnitTranslation;
+  translate(space: DeviceSpace, request: TranslationRequest): UnitTranslation;
   /**
    * What a device's tables map, by ascending address.
    * @throws CommandError when the entries that lead to the tables fault
    */
-  mappings(bus: PciBus, devfn: number, query: MappingQuery): MappingPage;
+  mappings(space: DeviceSpace, query: MappingQuery): MappingPage;
   /** By which addresses a device reaches the guest-physical page of `search`: by PASID (without first) and address. */
-  reverse(bus: PciBus, devfn: number, search: ReverseSearch): Reach[];
+  reverse(space: DeviceSpace, search: ReverseSearch): Reach[];
   /** By device, PASID (without first) and address. */
   iotlbEntries(): UnitIotlbEntry[];
-  /** Where the requests of a function with that PASID go. */
-  getPasidAddressSpace(bus: PciBus, devfn: number, pasid: number): AddressSpace;
-  /** A device's translation request (PCIe ATS): one entry for each page of the range. */
-  atsTranslate(bus: PciBus, devfn: number, request: AtsRequest): AtsEntry[];
-  requestPage(bus: PciBus, devfn: number, request: PageRequest, responder: PageResponder): PageRequestOutcome;
-  /** By bus number and function. */
-  deviceSpaces(): readonly DeviceSpace[];
   /** A reset of the machine: bindings go, and all devices are judged anew. */
   reset(): void;
 }

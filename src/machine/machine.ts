@@ -8,7 +8,7 @@ import { type DeviceContext, UnitList } from '../devices/context.ts';
 import { addObject, deleteObject } from '../devices/user-object.ts';
 import { Host } from '../host/host.ts';
 import type { HostOptions } from '../host/host.ts';
-import type { IommuUnit } from '../iommu/unit.ts';
+import type { DeviceSpace, IommuUnit } from '../iommu/unit.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import { MemoryRegion } from '../memory/region.ts';
 import { MemoryTopology } from '../memory/topology.ts';
@@ -183,10 +183,9 @@ export class Machine {
     return found;
   }
 
-  /** The vIOMMU in front of a device; null without one. */
-  unitOf(device: PciDevice): IommuUnit | null {
-    const operations = device.bus.effectiveIommuOps();
-    return this.units.find((unit) => unit === operations) ?? null;
+  /** A device's view of memory behind a vIOMMU; null where none stands in front of it. */
+  spaceOf(device: PciDevice): DeviceSpace | null {
+    return this.#units.spaceOf(device.addressSpace);
   }
 
   /** `device_add` or `-device`. @throws CommandError with QEMU's sentences; nothing has changed then */
@@ -262,13 +261,13 @@ export class Machine {
   #leave(device: PciDevice): () => void {
     this.dmas.cancel(`Device '${device.label}' was unplugged`, device);
     const { bus, devfn } = device;
-    const unit = this.unitOf(device);
+    const space = this.spaceOf(device);
     // Others behind the same bridge of conventional PCI keep the space that they share as it is.
     const isShared = (): boolean =>
       this.devices().some((other) => other !== device && other.bus.addressSpaceOf(other.devfn) === shared);
     const shared = bus.addressSpaceOf(devfn);
     return () => {
-      if (!isShared()) unit?.setBypass(bus, devfn, 'auto');
+      if (!isShared()) space?.unit.setBypass(space, 'auto');
     };
   }
 

@@ -15,10 +15,10 @@ function unitNamed(machine: Machine, name: string | undefined): IommuUnit {
 /** The guest's driver of the unit in front of a device, and how the unit knows the device. @throws CommandError */
 function driven(machine: Machine, name: string): { driver: GuestDriver; sourceId: number } {
   const device = machine.findDevice(name);
-  const unit = machine.unitOf(device);
-  if (unit === null)
+  const space = machine.spaceOf(device);
+  if (space === null)
     throw new CommandError(`Device '${device.label}' is behind no vIOMMU; there is nothing to map it in`);
-  return { driver: machine.guests.driverOf(unit), sourceId: device.requesterId() };
+  return { driver: machine.guests.driverOf(space.unit), sourceId: device.requesterId() };
 }
 
 const withPasid = (pasid: number | undefined): { pasid?: number } => (pasid === undefined ? {} : { pasid });

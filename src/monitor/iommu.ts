@@ -58,11 +58,11 @@ export function iommuHandlers(
     },
     'iommu-set-bypass': (args) => {
       const device = machine.findDevice(args.device);
-      const unit = machine.unitOf(device);
-      if (unit === null) {
+      const space = machine.spaceOf(device);
+      if (space === null) {
         throw new CommandError(`Device '${device.label}' is behind no vIOMMU, so its address space cannot be switched`);
       }
-      unit.setBypass(device.bus, device.devfn, args.mode);
+      space.unit.setBypass(space, args.mode);
       return {};
     },
     'query-iommu-notifiers': () => ({ notifiers: machine.notifiers() }),

@@ -39,14 +39,14 @@ export function mappingHandlers(machine: Machine): HandlersOf<'query-iommu-mappi
     'query-iommu-mappings': async ({ device: name, pasid, start = 0n, limit = DEFAULT_LIMIT }) => {
       if (limit < 1) throw new CommandError(`Parameter 'limit' is ${limit}; at least 1 mapping is wanted`);
       const device = machine.findDevice(name);
-      const unit = machine.unitOf(device);
-      if (unit === null) throw new CommandError(`Device '${device.label}' is behind no vIOMMU; nothing is mapped`);
+      const space = machine.spaceOf(device);
+      if (space === null) throw new CommandError(`Device '${device.label}' is behind no vIOMMU; nothing is mapped`);
       const mappings: Mapping[] = [];
       const request = { ...(pasid !== undefined && { pasid }), budget: SLICE };
       for (let from = start; ; ) {
         // One more than wanted: only then is it certain where the last one ends.
         const more = limit + 1 - mappings.length;
-        const page = unit.mappings(device.bus, device.devfn, { ...request, start: from, limit: more });
+        const page = space.unit.mappings(space, { ...request, start: from, limit: more });
         append(mappings, page.mappings);
         const following = mappings[limit];
         if (following !== undefined) return { mappings: mappings.slice(0, limit), next: following.iova };

@@ -23,8 +23,8 @@ function reachOf(machine: Machine, device: PciDevice, search: ReverseSearch, spa
     if (!(device instanceof VfioPciDevice)) return [];
     return machine.host.iommu.reverseLookUp.search(device.vfio.function, search);
   }
-  const unit = machine.unitOf(device);
-  if (unit !== null) return unit.reverse(device.bus, device.devfn, search);
+  const view = machine.spaceOf(device);
+  if (view !== null) return view.unit.reverse(view, search);
   return search.direct(search.page, PAGE_SHIFT, Permission.readWrite, undefined);
 }
 

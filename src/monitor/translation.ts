@@ -35,7 +35,7 @@ function typed(outcome: Omit<TranslationResult, 'reason'>): TranslationResult {
 function describe(machine: Machine, unit: IommuUnit): IommuInfo {
   const info = unit.describe();
   const caches = machine.devices().flatMap((device) => {
-    if (!(device instanceof DmaAgent && device.caches && machine.unitOf(device) === unit)) return [];
+    if (!(device instanceof DmaAgent && device.caches && machine.spaceOf(device)?.unit === unit)) return [];
     const { entries, size, hits, misses } = device.cache;
     return [{ name: `device:${device.label}`, entries, size, hits, misses }];
   });
@@ -49,16 +49,15 @@ export function translationHandlers(machine: Machine): HandlersOf<'iommu-transla
     'query-iotlb': (args) => {
       const device = args.device === undefined ? undefined : machine.findDevice(args.device);
       if (args.side === 'host') return page(machine.host.iotlbEntries(device?.label), args);
-      const unit = device && machine.unitOf(device);
+      const space = device && machine.spaceOf(device);
       if (device === undefined)
         return page(
           machine.units.flatMap((one) => one.iotlbEntries()),
           args,
         );
-      if (unit == null) return page([], args);
-      const name = unit.nameOf(device.bus, device.devfn);
+      if (space == null) return page([], args);
       return page(
-        unit.iotlbEntries().filter((entry) => entry.device === name),
+        space.unit.iotlbEntries().filter((entry) => entry.device === space.deviceName),
         args,
       );
     },
@@ -76,10 +75,10 @@ export function translationHandlers(machine: Machine): HandlersOf<'iommu-transla
         }
         return typed(device.vfio.function.translate(address, access, pasid));
       }
-      const unit = machine.unitOf(device);
-      if (unit === null) throw new CommandError(`Device '${device.label}' is behind no vIOMMU; nothing is translated`);
+      const space = machine.spaceOf(device);
+      if (space === null) throw new CommandError(`Device '${device.label}' is behind no vIOMMU; nothing is translated`);
       const request = { address, access, explain, ...(pasid === undefined ? {} : { pasid }) };
-      return typed(unit.translate(device.bus, device.devfn, request));
+      return typed(space.unit.translate(space, request));
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { HostIommuDevice } from '../memory/host-device.ts';
 import type { PageRequest, PageRequestOutcome, PageResponder } from '../memory/page-request.ts';
+import type { AtsEntry, AtsRequest } from './ats.ts';
 import type { PciBus } from './bus.ts';
 
 /**
@@ -10,6 +11,10 @@ import type { PciBus } from './bus.ts';
 export interface PciIommuOps {
   /** The address space that the function's DMA goes through; the same object on every call. */
   getAddressSpace(bus: PciBus, devfn: number): AddressSpace;
+  /** Where the requests of a function with that PASID go; absent where the IOMMU knows no PASIDs. */
+  getPasidAddressSpace?(bus: PciBus, devfn: number, pasid: number): AddressSpace;
+  /** A function's translation request (PCIe ATS): one entry for each page of the range; absent without ATS. */
+  atsTranslate?(bus: PciBus, devfn: number, request: AtsRequest): AtsEntry[];
   /** A host function stands behind this one. Throws CommandError when the IOMMU cannot live with what the host has. */
   attachHostDevice?(bus: PciBus, devfn: number, device: HostIommuDevice): void;
   detachHostDevice?(bus: PciBus, devfn: number): void;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MachineRig } from './support.ts';
+import { spaceAt } from '../iommu/space-at.ts';
 
 const IOVA = 0x1_0000n;
 
@@ -21,7 +22,7 @@ function rig() {
     driver.map({ sourceId, iova: IOVA, address: 0x20_0000n, size: 0x1000n, permissions: ['read', 'write'] }),
   );
   const edu = machine.findDevice('edu0');
-  const answer = (address: bigint) => unit.translate(edu.bus, edu.devfn, { address, access: 'read' });
+  const answer = (address: bigint) => unit.translate(spaceAt(unit, edu.bus, edu.devfn), { address, access: 'read' });
   return { all, machine, unit, edu, answer };
 }
 
@@ -29,14 +30,14 @@ describe('devices behind a bridge of conventional PCI', () => {
   it('share one address space, in which each of them is looked up, listed and switched', () => {
     const { all, machine, unit, edu, answer } = rig();
     expect(answer(IOVA)).toMatchObject({ result: 'translated', address: 0x20_0000n, source: 'walk' });
-    expect(unit.mappings(edu.bus, edu.devfn, { limit: 5 }).mappings).toHaveLength(1);
+    expect(unit.mappings(spaceAt(unit, edu.bus, edu.devfn), { limit: 5 }).mappings).toHaveLength(1);
     const rows = unit.describe().devices.filter(({ device }) => device === 'nic0' || device === 'edu0');
     expect(rows.map(({ device, bdf, bypass }) => [device, bdf, bypass])).toEqual([
       ['nic0', '0000:02:02.0', false],
       ['edu0', '0000:02:03.0', false],
     ]);
     all.model.splice(0);
-    expect(all.command(() => unit.setBypass(edu.bus, edu.devfn, 'bypass'))).toBe('{}');
+    expect(all.command(() => unit.setBypass(spaceAt(unit, edu.bus, edu.devfn), 'bypass'))).toBe('{}');
     expect(all.model.filter(({ name }) => name === 'IOMMU_REGION_SWITCHED').map(({ data }) => data)).toMatchObject([
       { iommu: 'unit0', device: 'nic0', bypass: true },
     ]);
@@ -48,7 +49,7 @@ describe('devices behind a bridge of conventional PCI', () => {
     const { all, machine, unit, edu } = rig();
     const shared = edu.bus.addressSpaceOf(edu.devfn);
     const shown = () => unit.deviceSpaces().find(({ addressSpace }) => addressSpace === shared)!;
-    all.command(() => unit.setBypass(edu.bus, edu.devfn, 'bypass'));
+    all.command(() => unit.setBypass(spaceAt(unit, edu.bus, edu.devfn), 'bypass'));
     expect(all.remove('nic0')).toBe('{}');
     expect(machine.describeVfio()).toEqual([]);
     expect(shown().bypass).toBe(true);

@@ -159,6 +159,6 @@ describe('finding a device', () => {
     const path = '/machine/peripheral-anon/device[0]';
     expect(rig.machine.findUnit(path)).toBe(rig.machine.units[0]);
     expect(rig.command(() => rig.machine.findUnit('e0'))).toBe("DeviceNotFound: Device 'e0' not found");
-    expect(rig.machine.unitOf(rig.machine.findDevice('e0'))).toBe(rig.machine.units[0]);
+    expect(rig.machine.spaceOf(rig.machine.findDevice('e0'))?.unit).toBe(rig.machine.units[0]);
   });
 });

@@ -4,6 +4,7 @@ import type { NotifierIommuObject } from '../../src/iommu/object.ts';
 import type { PasidTable } from '../../src/memory/iommu-object.ts';
 import type { PciDevice } from '../../src/pci/device.ts';
 import { MachineRig } from './support.ts';
+import { spaceAt } from '../iommu/space-at.ts';
 
 const DIRECTORY = 0x10_0000n;
 /** The level-1 entry of IOVA 0x10000. */
@@ -140,7 +141,7 @@ describe('bind, DMA, a stale translation, flush, unbind', () => {
   it('a reset drops the binding and what devices were switched to', () => {
     const [unit] = rig.machine.units;
     rig.command(() => object.bind(table, 'command'));
-    rig.command(() => unit!.setBypass(device.bus, device.devfn, 'translate'));
+    rig.command(() => unit!.setBypass(spaceAt(unit!, device.bus, device.devfn), 'translate'));
     names();
     rig.command((afterReply) => rig.machine.reset(afterReply));
     const told = names();
@@ -166,7 +167,9 @@ describe('two devices in translated and bypass mode', () => {
   it('each container shows what its own address space does', () => {
     rig.add({ driver: 'vfio-pci', id: 'nic1', host: '0000:3b:00.1' });
     const nic1 = rig.machine.findDevice('nic1');
-    rig.command(() => rig.machine.units[0]!.setBypass(nic1.bus, nic1.devfn, 'translate'));
+    rig.command(() =>
+      rig.machine.units[0]!.setBypass(spaceAt(rig.machine.units[0]!, nic1.bus, nic1.devfn), 'translate'),
+    );
     expect(rig.machine.describeVfio()).toMatchObject([
       { id: 0, mappings: 2, listeners: [{ device: 'nic0', kind: 'object' }] },
       {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MachineRig } from './support.ts';
+import { spaceAt } from '../iommu/space-at.ts';
 
 const q35 = { type: 'q35', devices: [{ values: { driver: 'pcie-root-port', id: 'rp1' } }] };
 
@@ -25,7 +26,7 @@ describe('unplug on machine viommu', () => {
     const rig = new MachineRig();
     rig.add({ driver: 'edu', id: 'e0', bus: 'rp0' });
     const { bus, devfn } = rig.machine.findDevice('e0');
-    rig.machine.units[0]!.setBypass(bus, devfn, 'translate');
+    rig.machine.units[0]!.setBypass(spaceAt(rig.machine.units[0]!, bus, devfn), 'translate');
     expect(rig.model.map(({ name }) => name)).toEqual(['IOMMU_REGION_SWITCHED']);
     rig.remove('e0');
     rig.add({ driver: 'edu', id: 'e1', bus: 'rp0' });
@@ -197,7 +198,7 @@ describe('a vfio-pci device that leaves', () => {
     const rig = new MachineRig();
     rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' });
     const { bus, devfn } = rig.machine.findDevice('nic0');
-    rig.machine.units[0]!.setBypass(bus, devfn, 'translate');
+    rig.machine.units[0]!.setBypass(spaceAt(rig.machine.units[0]!, bus, devfn), 'translate');
     // One for each part of the IOMMU region that shows: the interrupt range lies between them.
     expect(rig.machine.notifiers().map(({ kind, start, last }) => [kind, start, last])).toEqual([
       ['region', 0n, 0xfedf_ffffn],

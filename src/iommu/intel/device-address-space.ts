@@ -1,16 +1,13 @@
 import { ADDRESS_SPACE_SIZE } from '../../core/address.ts';
-import { type Bdf, formatShortBdf } from '../../core/bdf.ts';
-import { CommandError } from '../../core/errors.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
 import { IommuRegion, type IommuRegionOperations } from '../../memory/iommu-region.ts';
 import type { MmioOperations } from '../../memory/mmio.ts';
 import { MemoryRegion, type RegionOwner } from '../../memory/region.ts';
 import type { PciBus } from '../../pci/bus.ts';
-import type { PciDevice } from '../../pci/device.ts';
 import type { TraceParts } from '../../trace/trace.ts';
-import type { Snapshottable } from '../../trace/snapshot.ts';
-import { NotifierIommuObject, type NotifierIommuObjectState } from '../object.ts';
-import type { DeviceSpace } from '../unit.ts';
+import type { PciPlace } from '../place.ts';
+import { SwitchedSpace, type SwitchedRegions, type SwitchedSpaceState } from '../switched-space.ts';
+import type { IommuUnit } from '../unit.ts';
 
 /** Where interrupt messages are written to: 0xfee00000 to 0xfeefffff. */
 export const INTERRUPT_RANGE_START = 0xfee0_0000n;
@@ -43,138 +40,57 @@ export function sharedRegions(systemMemory: AddressSpace, interrupts: MemoryRegi
   return { withoutRemapping, interrupts, owner };
 }
 
-export interface IntelDeviceSpaceState {
-  bypass: boolean;
-  forced: boolean;
+export interface IntelDeviceSpaceState extends SwitchedSpaceState {
   interruptsBlocked: boolean;
-  object: NotifierIommuObjectState;
+}
+
+interface IntelDeviceSpaceParts {
+  readonly unit: IommuUnit;
+  readonly place: PciPlace;
+  /** Null: the space of requests without PASID. */
+  readonly pasid: number | null;
+  readonly systemMemory: AddressSpace;
+  readonly shared: SharedRegions;
+  readonly trace: TraceParts;
+  /** What the IOMMU region of this space does. */
+  readonly operations: IommuRegionOperations;
+  /** What answers in the interrupt range to requests with PASID that pass through. */
+  readonly blockedInterrupts: MmioOperations;
 }
 
 /**
  * One function's address space behind the unit, or that of one PASID of it: a root that shows either the IOMMU region,
- * with the interrupt range as a hole in it, or the memory without remapping, and never both. Regions are named by slot
- * and function, as in QEMU, so that functions on different buses share names.
+ * with the interrupt range as a hole in it, or the memory without remapping. Regions are named by slot and function, as
+ * in QEMU, so that functions on different buses share names.
  *
  * Requests with PASID know no interrupts: theirs are translated in that range too, and those that pass through are
  * blocked there (VT-d, section 3.14).
  */
-export class IntelDeviceSpace implements DeviceSpace, Snapshottable<IntelDeviceSpaceState> {
-  readonly bus: PciBus;
-  readonly devfn: number;
+export class IntelDeviceSpace extends SwitchedSpace<PciPlace> {
   /** Null: the space of requests without PASID. */
   readonly pasid: number | null;
-  readonly addressSpace: AddressSpace;
-  readonly region: IommuRegion;
-  readonly iommuObject: NotifierIommuObject;
-  /** A management command chose what is shown; it holds until the registers decide anew. */
-  forced = false;
-  readonly #withoutRemapping: MemoryRegion;
   readonly #noInterrupts: MemoryRegion;
 
-  constructor(options: {
-    bus: PciBus;
-    devfn: number;
-    pasid: number | null;
-    unit: string;
-    systemMemory: AddressSpace;
-    shared: SharedRegions;
-    trace: TraceParts;
-    /** What the IOMMU region of this space does. */
-    operations: (space: IntelDeviceSpace) => IommuRegionOperations;
-    /** What answers in the interrupt range to requests with PASID that pass through. */
-    blockedInterrupts: (space: IntelDeviceSpace) => MmioOperations;
-  }) {
-    const { bus, devfn, pasid, unit, shared, trace, operations, blockedInterrupts } = options;
-    const { topology } = options.systemMemory;
-    this.bus = bus;
-    this.devfn = devfn;
-    this.pasid = pasid;
-    this.iommuObject = new NotifierIommuObject({ unit, device: () => this.deviceName, ...trace });
-
-    const name = `vtd-${hexByte(devfn >>> 3)}.${devfn & 7}${pasid === null ? '' : `-pasid-${pasid.toString(16)}`}`;
-    const root = MemoryRegion.container(topology, name, ADDRESS_SPACE_SIZE);
-    this.region = new IommuRegion(topology, `${name}-dmar`, ADDRESS_SPACE_SIZE, operations(this));
-    const hole = MemoryRegion.alias(topology, 'vtd-ir', shared.interrupts, 0n, INTERRUPT_RANGE_SIZE);
-    this.#withoutRemapping = MemoryRegion.alias(
-      topology,
-      'vtd-nodmar',
-      shared.withoutRemapping,
-      0n,
-      ADDRESS_SPACE_SIZE,
-    );
-    this.#noInterrupts = MemoryRegion.mmio(topology, 'vtd-no-ir', INTERRUPT_RANGE_SIZE, blockedInterrupts(this));
-    const regions = [root, this.region, hole, this.#withoutRemapping, this.#noInterrupts];
-    for (const region of regions) region.owner = shared.owner;
-    topology.transaction(() => {
-      this.region.addSubregion(INTERRUPT_RANGE_START, hole, 1);
-      root.addSubregion(0n, this.region);
-      root.addSubregion(0n, this.#withoutRemapping);
-      root.addSubregion(INTERRUPT_RANGE_START, this.#noInterrupts, 2);
-      this.region.setEnabled(false);
-      hole.setEnabled(pasid === null);
-      this.#noInterrupts.setEnabled(false);
-    });
+  constructor(parts: IntelDeviceSpaceParts) {
+    const { unit, place, pasid, trace } = parts;
+    const { noInterrupts, ...regions } = regionsOf(parts);
     // A table is bound for the device as a whole: consumers find the object behind the space without PASID.
-    this.addressSpace = topology.createAddressSpace('vtd-root', root, {
-      iommuGet: () => (pasid === null ? this.iommuObject : null),
-      device: () => this.functions[0]?.label ?? null,
-    });
+    super({ unit, place, regions, hasObject: pasid === null, trace });
+    this.pasid = pasid;
+    this.#noInterrupts = noInterrupts;
   }
 
-  get bypass(): boolean {
-    return this.#withoutRemapping.enabled;
+  get bus(): PciBus {
+    return this.place.bus;
+  }
+
+  get devfn(): number {
+    return this.place.devfn;
   }
 
   /** Requester ID of the function, with the bus number as software programmed it. */
   get sourceId(): number {
-    return (this.bus.number << 8) | this.devfn;
-  }
-
-  /** With the bus number as software programmed it. */
-  get bdf(): Bdf {
-    return { segment: 0, bus: this.bus.number, device: this.devfn >>> 3, function: this.devfn & 7 };
-  }
-
-  /** Those whose requests come here: the one in the place, or all that a bridge of conventional PCI speaks for. */
-  get functions(): readonly PciDevice[] {
-    const { bus, devfn } = this;
-    return bus.functions().filter((device) => {
-      const alias = bus.aliasOf(device.devfn);
-      return alias.bus === bus && alias.devfn === devfn;
-    });
-  }
-
-  /** The (first) device that is plugged in here; where none is, the place. */
-  get deviceName(): string {
-    return this.functions[0]?.label ?? formatShortBdf(this.bdf);
-  }
-
-  /**
-   * Shows plain memory or the IOMMU region. What is shown goes first and the other comes then, in one transaction, so
-   * that no listener ever sees both.
-   * @returns false when nothing had to change
-   * @throws what a listener that cannot follow threw; the space is then as it was
-   */
-  show(bypass: boolean): boolean {
-    if (bypass === this.bypass) return false;
-    try {
-      this.#switch(bypass);
-    } catch (error) {
-      this.#tryToSwitch(!bypass);
-      throw error;
-    }
-    return true;
-  }
-
-  /**
-   * The same because the guest's tables say so: there is nobody to be told of a listener that cannot follow. That one
-   * is left without what it refused.
-   * @returns false when nothing had to change
-   */
-  follow(bypass: boolean): boolean {
-    if (bypass === this.bypass) return false;
-    this.#tryToSwitch(bypass);
-    return true;
+    return this.place.sourceId;
   }
 
   /** Blocks the interrupt range: for requests with PASID that pass through. */
@@ -182,34 +98,37 @@ export class IntelDeviceSpace implements DeviceSpace, Snapshottable<IntelDeviceS
     if (this.#noInterrupts.enabled !== blocked) this.#noInterrupts.setEnabled(blocked);
   }
 
-  save(): IntelDeviceSpaceState {
-    const { bypass, forced, iommuObject } = this;
-    return { bypass, forced, interruptsBlocked: this.#noInterrupts.enabled, object: iommuObject.save() };
+  override save(): IntelDeviceSpaceState {
+    return { ...super.save(), interruptsBlocked: this.#noInterrupts.enabled };
   }
 
-  /** Listeners of the address space are told what it shows now, as after any switch. */
-  restore(state: IntelDeviceSpaceState): void {
-    this.show(state.bypass);
-    this.forced = state.forced;
+  override restore(state: IntelDeviceSpaceState): void {
     this.blockInterrupts(state.interruptsBlocked);
-    this.iommuObject.restore(state.object);
+    super.restore(state);
   }
+}
 
-  #switch(bypass: boolean): void {
-    const [off, on] = bypass ? [this.region, this.#withoutRemapping] : [this.#withoutRemapping, this.region];
-    this.addressSpace.topology.transaction(() => {
-      off.setEnabled(false);
-      on.setEnabled(true);
-    });
-  }
-
-  #tryToSwitch(bypass: boolean): void {
-    try {
-      this.#switch(bypass);
-    } catch (error) {
-      if (!(error instanceof CommandError)) throw error;
-    }
-  }
+function regionsOf(parts: IntelDeviceSpaceParts): SwitchedRegions & { noInterrupts: MemoryRegion } {
+  const { place, pasid, shared, operations, blockedInterrupts } = parts;
+  const { topology } = parts.systemMemory;
+  const { devfn } = place;
+  const name = `vtd-${hexByte(devfn >>> 3)}.${devfn & 7}${pasid === null ? '' : `-pasid-${pasid.toString(16)}`}`;
+  const root = MemoryRegion.container(topology, name, ADDRESS_SPACE_SIZE);
+  const translated = new IommuRegion(topology, `${name}-dmar`, ADDRESS_SPACE_SIZE, operations);
+  const hole = MemoryRegion.alias(topology, 'vtd-ir', shared.interrupts, 0n, INTERRUPT_RANGE_SIZE);
+  const plain = MemoryRegion.alias(topology, 'vtd-nodmar', shared.withoutRemapping, 0n, ADDRESS_SPACE_SIZE);
+  const noInterrupts = MemoryRegion.mmio(topology, 'vtd-no-ir', INTERRUPT_RANGE_SIZE, blockedInterrupts);
+  for (const region of [root, translated, hole, plain, noInterrupts]) region.owner = shared.owner;
+  topology.transaction(() => {
+    translated.addSubregion(INTERRUPT_RANGE_START, hole, 1);
+    root.addSubregion(0n, translated);
+    root.addSubregion(0n, plain);
+    root.addSubregion(INTERRUPT_RANGE_START, noInterrupts, 2);
+    translated.setEnabled(false);
+    hole.setEnabled(pasid === null);
+    noInterrupts.setEnabled(false);
+  });
+  return { root, translated, plain, name: 'vtd-root', noInterrupts };
 }
 
 function hexByte(value: number): string {

@@ -20,7 +20,7 @@ export function checkNotifiers(
     );
   }
   if (events.has('deviotlb-unmap') && !deviceIotlb) {
-    const place = formatShortBdf(space.bdf).replace(':', '.');
+    const place = formatShortBdf(space.place.bdf).replace(':', '.');
     throw new CommandError(`device ${place} requires device IOTLB mode: Operation not supported`);
   }
 }

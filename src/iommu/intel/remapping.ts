@@ -36,6 +36,7 @@ export class Remapping {
   readonly look: RequestWalk;
   /** By bus, then by devfn + 256 * (PASID + 1). */
   readonly #spaces = new Map<PciBus, Map<number, TranslatedSpace>>();
+  readonly #byAddressSpace = new Map<AddressSpace, TranslatedSpace>();
 
   constructor(properties: IntelProperties, systemMemory: AddressSpace) {
     this.properties = properties;
@@ -55,11 +56,17 @@ export class Remapping {
     return this.#spaces.get(bus)?.get(keyOf(devfn, pasid));
   }
 
+  /** The one that shows `addressSpace`; undefined where that is not the unit's. */
+  behind(addressSpace: AddressSpace): TranslatedSpace | undefined {
+    return this.#byAddressSpace.get(addressSpace);
+  }
+
   add(made: TranslatedSpace): void {
     const { bus, devfn, pasid } = made.space;
     let functions = this.#spaces.get(bus);
     if (functions === undefined) this.#spaces.set(bus, (functions = new Map<number, TranslatedSpace>()));
     functions.set(keyOf(devfn, pasid), made);
+    this.#byAddressSpace.set(made.space.addressSpace, made);
   }
 }
 

@@ -1,8 +1,8 @@
 import { type Access, NO_ATTRIBUTES, Permission, permits, type TransactionAttributes } from '../../memory/access.ts';
 import type { IommuEntry } from '../../memory/iommu-region.ts';
+import type { AtsEntry, AtsRequest } from '../../pci/ats.ts';
 import { faultReason, translationFault } from '../faults.ts';
 import { type IotlbEntry, NO_PASID } from '../iotlb.ts';
-import type { AtsEntry, AtsRequest } from '../unit.ts';
 import { isInterrupt } from './device-address-space.ts';
 import type { FaultSink } from './invalidation.ts';
 import type { Remapping, TranslatedSpace } from './remapping.ts';

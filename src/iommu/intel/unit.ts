@@ -1,5 +1,5 @@
 import { hex } from '../../core/address.ts';
-import { formatBdf, formatShortBdf } from '../../core/bdf.ts';
+import { formatShortBdf } from '../../core/bdf.ts';
 import { CommandError } from '../../core/errors.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
 import type { HostIommuDevice } from '../../memory/host-device.ts';
@@ -7,18 +7,20 @@ import type { IommuRegionOperations } from '../../memory/iommu-region.ts';
 import type { PageRequest, PageRequestOutcome, PageResponder } from '../../memory/page-request.ts';
 import { BusError, type MmioOperations } from '../../memory/mmio.ts';
 import { MemoryRegion } from '../../memory/region.ts';
+import type { AtsEntry, AtsRequest } from '../../pci/ats.ts';
 import type { PciBus } from '../../pci/bus.ts';
+import type { PciIommuOps } from '../../pci/iommu-ops.ts';
 import type { ModelEventData } from '../../trace/model-events.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import type { TraceParts } from '../../trace/trace.ts';
 import { faultReason } from '../faults.ts';
 import { MappingEvents } from '../mapping-events.ts';
 import type { Binding } from '../object.ts';
+import { PciPlace } from '../place.ts';
 import type { Reach, ReverseSearch } from '../reverse-search.ts';
 import type {
-  AtsEntry,
-  AtsRequest,
   BypassMode,
+  DeviceSpace,
   IommuDeviceInfo,
   IommuInfo,
   IommuMode,
@@ -67,7 +69,7 @@ export interface IntelIommuUnitState {
  * translation between. A unit that nobody has programmed translates nothing: devices see plain memory, or through the
  * IOMMU region the same addresses.
  */
-export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitState> {
+export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<IntelIommuUnitState> {
   readonly kind = 'intel-iommu';
   readonly id: string | null;
   readonly qomPath: string;
@@ -188,8 +190,8 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     this.#countHostDevice(bus, devfn, -1);
   }
 
-  setBypass(bus: PciBus, devfn: number, mode: BypassMode): void {
-    const target = this.#spaceOf(bus, devfn, null);
+  setBypass(space: DeviceSpace, mode: BypassMode): void {
+    const target = this.#targetOf(space);
     const bypass = mode === 'auto' ? this.#translation.bypasses(target) : mode === 'bypass';
     const switched = target.space.show(bypass);
     target.space.forced = mode !== 'auto';
@@ -230,7 +232,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
         {
           name: 'context',
           entries: contexts.entries,
-          size: this.#remapping.spaces().filter(({ space }) => space.functions.length > 0).length,
+          size: this.#remapping.spaces().filter(({ space }) => space.requesters.length > 0).length,
           hits: contexts.hits,
           misses: contexts.misses,
         },
@@ -239,20 +241,20 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     };
   }
 
-  nameOf(bus: PciBus, devfn: number): string {
-    return this.#spaceOf(bus, devfn, null).space.deviceName;
+  spaceOf(addressSpace: AddressSpace): IntelDeviceSpace | null {
+    return this.#remapping.behind(addressSpace)?.space ?? null;
   }
 
-  translate(bus: PciBus, devfn: number, request: TranslationRequest): UnitTranslation {
-    return this.#lookUp.translate(this.#spaceOf(bus, devfn, null), request);
+  translate(space: DeviceSpace, request: TranslationRequest): UnitTranslation {
+    return this.#lookUp.translate(this.#targetOf(space), request);
   }
 
-  mappings(bus: PciBus, devfn: number, query: MappingQuery): MappingPage {
-    return this.#lookUp.mappings(this.#spaceOf(bus, devfn, null), query);
+  mappings(space: DeviceSpace, query: MappingQuery): MappingPage {
+    return this.#lookUp.mappings(this.#targetOf(space), query);
   }
 
-  reverse(bus: PciBus, devfn: number, search: ReverseSearch): Reach[] {
-    return this.#reverseLookUp.search(this.#spaceOf(bus, devfn, null), search);
+  reverse(space: DeviceSpace, search: ReverseSearch): Reach[] {
+    return this.#reverseLookUp.search(this.#targetOf(space), search);
   }
 
   iotlbEntries(): UnitIotlbEntry[] {
@@ -314,13 +316,19 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     const { iommuObject, bypass } = space;
     const binding = iommuObject.binding && withoutTag(iommuObject.binding);
     const domainId = enabled && look.resolve(root, space.sourceId, -1, null) ? look.domainId : undefined;
-    return space.functions.map((device) => ({
-      device: device.label,
-      bdf: formatBdf(device.bdf()),
+    return space.requesters.map(({ label, location }) => ({
+      device: label,
+      bdf: location,
       bypass,
       ...(domainId !== undefined && { 'domain-id': domainId }),
       ...(binding !== null && { binding }),
     }));
+  }
+
+  #targetOf({ addressSpace }: DeviceSpace): TranslatedSpace {
+    const target = this.#remapping.behind(addressSpace);
+    if (target === undefined) throw new Error(`${addressSpace.name} is no space of ${this.name}`);
+    return target;
   }
 
   /** Functions behind a bridge of conventional PCI share the space of the function that the bridge names for them. */
@@ -332,16 +340,16 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
   }
 
   #makeSpace(bus: PciBus, devfn: number, pasid: number | null): TranslatedSpace {
+    const place = new PciPlace(bus, devfn);
     const space = new IntelDeviceSpace({
-      bus,
-      devfn,
+      unit: this,
+      place,
       pasid,
-      unit: this.name,
       systemMemory: this.#systemMemory,
       shared: this.#shared,
       trace: this.#trace,
-      operations: (owner) => this.#regionOperations(owner),
-      blockedInterrupts: (owner) => this.#blockedInterrupts(owner),
+      operations: this.#regionOperations(place, pasid),
+      blockedInterrupts: this.#blockedInterrupts(place, pasid),
     });
     const { look } = this.#remapping;
     const shadow = new Shadow({
@@ -358,7 +366,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     return made;
   }
 
-  #regionOperations({ bus, devfn, pasid }: IntelDeviceSpace): IommuRegionOperations {
+  #regionOperations({ bus, devfn }: PciPlace, pasid: number | null): IommuRegionOperations {
     const target = (): TranslatedSpace => this.#spaceOf(bus, devfn, pasid);
     return {
       minPageSize: 4096n,
@@ -370,9 +378,9 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
   }
 
   /** Nobody is behind the interrupt range for a request with PASID that passes through (VT-d, section 3.14). */
-  #blockedInterrupts(owner: IntelDeviceSpace): MmioOperations {
+  #blockedInterrupts(place: PciPlace, pasid: number | null): MmioOperations {
     const block = (offset: number, write: boolean): never => {
-      const { pasid, sourceId } = owner;
+      const { sourceId } = place;
       const address = 0xfee0_0000n + BigInt(offset);
       const tag = pasid === null ? {} : { pasid };
       this.registers.record({ sourceId, address, code: 0x87, write, ...tag, faultProcessingDisabled: false });
@@ -383,7 +391,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
 
   #tellSwitch(space: IntelDeviceSpace): void {
     // An empty slot is put back for whoever comes next: that is nobody's switch.
-    if (space.pasid !== null || space.functions.length === 0) return;
+    if (space.pasid !== null || space.requesters.length === 0) return;
     const { bypass, deviceName: device } = space;
     this.#trace.events.emit('IOMMU_REGION_SWITCHED', { iommu: this.name, device, bypass });
   }

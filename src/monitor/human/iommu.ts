@@ -88,7 +88,7 @@ function queueText(unit: IntelIommuUnit, memory: AddressSpace): string {
 
 /** Linux's `domain_translation_struct`, for each PASID of the device. */
 function deviceText(machine: Machine, device: PciDevice): string {
-  const unit = machine.unitOf(device);
+  const unit = machine.spaceOf(device)?.unit;
   if (!(unit instanceof IntelIommuUnit)) throw new CommandError(`Device '${device.label}' is behind no vIOMMU`);
   if (unit.mode === 'off') return `DMA Remapping is not enabled on ${unit.name}\n`;
   const { memory } = machine;

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { RegionNotifier } from '../../../src/memory/iommu-region.ts';
 import { Guest } from './guest.ts';
 import { ALL, withDevice } from './rig.ts';
+import { spaceAt } from '../space-at.ts';
 
 const DOMAIN = 7;
 
@@ -92,7 +93,7 @@ describe('the IOTLB', () => {
             const address = BigInt(one.page) << 12n;
             const access = one.write ? 'write' : 'read';
             const used = device.addressSpace.translate(address, access);
-            const found = unit.translate(bus, device.devfn, { address, access, explain: true });
+            const found = unit.translate(spaceAt(unit, bus, device.devfn), { address, access, explain: true });
             const walked = found.steps!.at(-1)!;
             const leaf = walked.raw[0]!;
             const frame = ((leaf & 0xffff_ffff_f000n) >> 12n) + (walked.level === 2 ? (address >> 12n) & 0x1ffn : 0n);
@@ -101,7 +102,7 @@ describe('the IOTLB', () => {
             expect(same || changed.has(one.page)).toBe(true);
           }
         }
-        unit.translate(bus, device.devfn, { address: 0n, access: 'read' });
+        unit.translate(spaceAt(unit, bus, device.devfn), { address: 0n, access: 'read' });
         flush({ kind: 'flush', scope: 'global' });
         expect(unit.iotlbEntries()).toEqual([]);
       }),
@@ -193,7 +194,7 @@ describe('the shadow of the tables in caching mode', () => {
           }
           if (pending.length > 0) continue;
           const listed: [bigint, bigint, bigint, string][] = [];
-          for (const run of unit.mappings(bus, device.devfn, { limit: 10_000 }).mappings) {
+          for (const run of unit.mappings(spaceAt(unit, bus, device.devfn), { limit: 10_000 }).mappings) {
             for (let offset = 0n; offset < run.size; offset += run['page-size']) {
               listed.push([run.iova + offset, run['page-size'], run.address + offset, run.permissions.join()]);
             }

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { PciDevice } from '../../../src/pci/device.ts';
 import type { IommuUnit } from '../../../src/iommu/unit.ts';
 import { QtestDriver, UNIT_BASE } from './qtest-driver.ts';
+import { spaceAt } from '../space-at.ts';
 
 // The state of a Linux 6.1 guest with second-stage tables of 39 bits, paused under QEMU while an nvme and an e1000e
 // were at work: its table pages, the registers, all leaf mappings, and translations that QEMU did.
@@ -66,7 +67,7 @@ function restoredGuest(): QtestDriver {
 
 function findFunction(driver: QtestDriver, name: string): { unit: IommuUnit; device: PciDevice } {
   const device = driver.machine.findDevice(`0000:${name}`);
-  const unit = driver.machine.unitOf(device);
+  const unit = driver.machine.spaceOf(device)?.unit ?? null;
   if (unit === null) throw new Error(`${name} has no unit in front of it`);
   return { unit, device };
 }
@@ -76,7 +77,7 @@ function mappedPages(driver: QtestDriver, name: string): LeafMapping[] {
   const { unit, device } = findFunction(driver, name);
   const pages: LeafMapping[] = [];
   for (let start: bigint | undefined = 0n; start !== undefined; ) {
-    const part = unit.mappings(device.bus, device.devfn, { start, limit: 1000 });
+    const part = unit.mappings(spaceAt(unit, device.bus, device.devfn), { start, limit: 1000 });
     for (const { iova, address, size, permissions, 'page-size': pageSize } of part.mappings) {
       const perm = (permissions.includes('read') ? 1 : 0) | (permissions.includes('write') ? 2 : 0);
       for (let done = 0n; done < size; done += pageSize) {
@@ -111,7 +112,7 @@ describe('the state of a Linux guest in legacy mode', () => {
     const { unit, device } = findFunction(driver, name);
     for (const { iova, gpa } of mappings.filter((mapping) => mapping.device === name)) {
       const request = { address: BigInt(iova) + 0x123n, access: 'write' } as const;
-      const result = unit.translate(device.bus, device.devfn, request);
+      const result = unit.translate(spaceAt(unit, device.bus, device.devfn), request);
       if (result.result !== 'translated' || result.address !== BigInt(gpa) + 0x123n) {
         expect.fail(`0x${iova.toString(16)} gave ${JSON.stringify(result, (_key, value: unknown) => String(value))}`);
       }
@@ -121,14 +122,14 @@ describe('the state of a Linux guest in legacy mode', () => {
   it('translates what QEMU translated, to the same pages', () => {
     for (const { device: name, iova, gpa, mask } of lines<LeafMapping & { mask: number }>('qemu-translations.ndjson')) {
       const { unit, device } = findFunction(driver, name);
-      const result = unit.translate(device.bus, device.devfn, { address: BigInt(iova), access: 'read' });
+      const result = unit.translate(spaceAt(unit, device.bus, device.devfn), { address: BigInt(iova), access: 'read' });
       expect(result).toMatchObject({ result: 'translated', address: BigInt(gpa), size: BigInt(mask) + 1n });
     }
   });
 
   it('refuses what the guest had not mapped', () => {
     const { unit, device } = findFunction(driver, '00:03.0');
-    const result = unit.translate(device.bus, device.devfn, { address: 0x1000n, access: 'read' });
+    const result = unit.translate(spaceAt(unit, device.bus, device.devfn), { address: 0x1000n, access: 'read' });
     expect(result).toMatchObject({ result: 'fault', code: 6 });
   });
 

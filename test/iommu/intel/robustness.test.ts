@@ -5,6 +5,7 @@ import { RegionNotifier } from '../../../src/memory/iommu-region.ts';
 import { RecordingListener } from '../support.ts';
 import { dma, Guest, Place } from './guest.ts';
 import { ALL, withDevice } from './rig.ts';
+import { spaceAt } from '../space-at.ts';
 
 type Given = Parameters<typeof resolveIntelProperties>[0];
 
@@ -62,7 +63,7 @@ describe('tables of any content', () => {
             const target = pasid === undefined ? device.addressSpace : unit.getPasidAddressSpace(bus, devfn, pasid);
             if (dma(target, at) === null) reached.failed += 1;
             else reached.moved += 1;
-            unit.translate(bus, devfn, {
+            unit.translate(spaceAt(unit, bus, devfn), {
               address: at,
               access: 'write',
               explain: true,
@@ -75,7 +76,11 @@ describe('tables of any content', () => {
               ...(pasid !== undefined && { pasid }),
             });
             try {
-              unit.mappings(bus, devfn, { limit: 5, budget: 2000, ...(pasid !== undefined && { pasid }) });
+              unit.mappings(spaceAt(unit, bus, devfn), {
+                limit: 5,
+                budget: 2000,
+                ...(pasid !== undefined && { pasid }),
+              });
             } catch (error) {
               expect(String(error)).toContain('There are no tables to list');
             }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { resolveIntelProperties } from '../../../src/iommu/intel/properties.ts';
 import { dma, Guest } from './guest.ts';
 import { withDevice } from './rig.ts';
+import { spaceAt } from '../space-at.ts';
 
 type Given = Parameters<typeof resolveIntelProperties>[0];
 const PASID = 5;
@@ -25,7 +26,8 @@ function firstStage(given: Given = {}) {
   driver.put(0x40_0000, 0x11n);
   const { unit, bus, device } = all;
   const space = unit.getPasidAddressSpace(bus, device.devfn, PASID);
-  const look = (address: bigint, rest = {}) => unit.translate(bus, device.devfn, { address, access: 'read', ...rest });
+  const look = (address: bigint, rest = {}) =>
+    unit.translate(spaceAt(unit, bus, device.devfn), { address, access: 'read', ...rest });
   const faults = () => all.seen.splice(0).flatMap(({ name, data }) => (name === 'IOMMU_FAULT' ? [data] : []));
   return { ...all, driver, top, entry, map, pasidSpace: space, look, faults };
 }
@@ -156,7 +158,7 @@ describe('looking', () => {
 
   it('lists mappings merged, from anywhere, a page at a time', () => {
     const { unit, bus, device, map } = firstStage();
-    const list = (rest = {}) => unit.mappings(bus, device.devfn, { pasid: PASID, limit: 10, ...rest });
+    const list = (rest = {}) => unit.mappings(spaceAt(unit, bus, device.devfn), { pasid: PASID, limit: 10, ...rest });
     map(0x7000n, 0x40_2005n);
     map(0x40_0000n, 0x80_0007n, 21);
     map(0xffff_8000_0000_0000n, 0x40_0007n);
@@ -193,7 +195,7 @@ describe('looking', () => {
     }
     expect(found).toEqual(all);
     expect(pages).toBeGreaterThan(5);
-    expect(unit.mappings(bus, device.devfn, { limit: 10 })).toEqual({ mappings: [] });
+    expect(unit.mappings(spaceAt(unit, bus, device.devfn), { limit: 10 })).toEqual({ mappings: [] });
     expect(() => list({ pasid: 70 })).toThrow('There are no tables to list: The lookup at address 0x0 with PASID 70');
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { RegionNotifier } from '../../../src/memory/iommu-region.ts';
 import { dma, Guest } from './guest.ts';
 import { ALL, withDevice } from './rig.ts';
+import { spaceAt } from '../space-at.ts';
 
 const DOMAIN = 3n;
 
@@ -78,7 +79,7 @@ describe('what a device sees', () => {
   it('is what a command chose, until the registers decide anew', () => {
     const { driver, device, space, unit, bus, context, passThrough } = legacy();
     driver.enable();
-    unit.setBypass(bus, device.devfn, 'bypass');
+    unit.setBypass(spaceAt(unit, bus, device.devfn), 'bypass');
     expect(dma(device.addressSpace, 0x5000n)).toBe(0x22);
     driver.flushContext(device.devfn + 8);
     expect(space.bypass).toBe(true);
@@ -86,10 +87,10 @@ describe('what a device sees', () => {
     expect(space.bypass).toBe(false);
     context(passThrough);
     driver.flushContext(device.devfn);
-    unit.setBypass(bus, device.devfn, 'translate');
+    unit.setBypass(spaceAt(unit, bus, device.devfn), 'translate');
     expect(dma(device.addressSpace, 0x5000n)).toBe(0x22);
     expect(space.bypass).toBe(false);
-    unit.setBypass(bus, device.devfn, 'auto');
+    unit.setBypass(spaceAt(unit, bus, device.devfn), 'auto');
     expect(space.bypass).toBe(true);
   });
 

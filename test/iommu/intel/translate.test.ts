@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Gpa } from '../../../src/core/address.ts';
 import { RecordingListener } from '../support.ts';
 import { withDevice } from './rig.ts';
+import { spaceAt } from '../space-at.ts';
 
 describe('looking an address up', () => {
   const bound = (format: 'vtd-scalable' | 'vtd-ecs', address = 0x10_0000n) => {
@@ -24,7 +25,11 @@ describe('looking an address up', () => {
     put(0x20_1000 + 8 * 256, 0x20_2007n);
     put(0x20_2000, 0xa0_0085n);
     const look = (address: bigint, access: 'read' | 'write' | 'execute', pasid?: number) =>
-      all.unit.translate(all.bus, all.device.devfn, { address, access, ...(pasid !== undefined && { pasid }) });
+      all.unit.translate(spaceAt(all.unit, all.bus, all.device.devfn), {
+        address,
+        access,
+        ...(pasid !== undefined && { pasid }),
+      });
     return { ...all, look };
   };
 
@@ -32,8 +37,8 @@ describe('looking an address up', () => {
     const { unit, bus, device } = withDevice();
     const request = { address: 0xffff_ffff_ffff_f123n, access: 'write' } as const;
     for (const mode of ['bypass', 'translate'] as const) {
-      unit.setBypass(bus, device.devfn, mode);
-      expect(unit.translate(bus, device.devfn, request)).toEqual({
+      unit.setBypass(spaceAt(unit, bus, device.devfn), mode);
+      expect(unit.translate(spaceAt(unit, bus, device.devfn), request)).toEqual({
         result: 'translated',
         address: 0xffff_ffff_ffff_f123n,
         size: 4096n,
@@ -41,13 +46,13 @@ describe('looking an address up', () => {
         source: 'bypass',
       });
     }
-    const executed = unit.translate(bus, device.devfn, { ...request, access: 'execute' });
+    const executed = unit.translate(spaceAt(unit, bus, device.devfn), { ...request, access: 'execute' });
     expect(executed).toMatchObject({ permissions: ['read', 'write', 'execute'] });
   });
 
   it('with PASID needs a bound table', () => {
     const { unit, bus, device } = withDevice();
-    expect(unit.translate(bus, device.devfn, { address: 0x1000n, access: 'read', pasid: 5 })).toEqual({
+    expect(unit.translate(spaceAt(unit, bus, device.devfn), { address: 0x1000n, access: 'read', pasid: 5 })).toEqual({
       result: 'fault',
       code: 0,
       reason: 'no-pasid-table',

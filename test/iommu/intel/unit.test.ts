@@ -7,6 +7,7 @@ import { RegionNotifier, type RegionEventType } from '../../../src/memory/iommu-
 import { memoryTreeText } from '../../../src/memory/tree-text.ts';
 import { RecordingListener } from '../support.ts';
 import { ALL, RAM_SIZE, rig, withDevice } from './rig.ts';
+import { spaceAt } from '../space-at.ts';
 
 function notifier(events: RegionEventType[], told: string[] = []) {
   const notify = ({ type }: { type: string }) => void told.push(type);
@@ -55,13 +56,13 @@ describe('a device behind the unit', () => {
         '    00000000fee00000-00000000feefffff (prio 1, i/o): vtd-ir',
       ].join('\n'),
     );
-    unit.setBypass(bus, space.devfn, 'translate');
+    unit.setBypass(spaceAt(unit, bus, space.devfn), 'translate');
     expect(memoryTreeText(topology)).toContain('vtd-03.0-dmar\n');
   });
 
   it.each(['bypass', 'translate'] as const)('reaches memory at its own addresses: %s', (mode) => {
     const { unit, bus, device, block, messages } = withDevice();
-    unit.setBypass(bus, device.devfn, mode);
+    unit.setBypass(spaceAt(unit, bus, device.devfn), mode);
     expect(device.addressSpace.write(0x1ffen, Uint8Array.of(1, 2, 3, 4)).ok).toBe(true);
     expect(block.readU32(0x2000) & 0xffff).toBe(0x0403);
     const back = new Uint8Array(4);
@@ -88,11 +89,11 @@ describe('switching between bypass and translation', () => {
     expect(space.bypass).toBe(true);
     log.length = 0;
 
-    unit.setBypass(bus, device.devfn, 'auto');
-    unit.setBypass(bus, device.devfn, 'bypass');
+    unit.setBypass(spaceAt(unit, bus, device.devfn), 'auto');
+    unit.setBypass(spaceAt(unit, bus, device.devfn), 'bypass');
     expect([seen, log]).toEqual([[], []]);
 
-    unit.setBypass(bus, device.devfn, 'translate');
+    unit.setBypass(spaceAt(unit, bus, device.devfn), 'translate');
     expect(space.bypass).toBe(false);
     const shown = device.addressSpace.flatView.ranges.map(({ region }) => region.name);
     expect(shown).toEqual(['vtd-03.0-dmar', 'vtd-ir', 'vtd-03.0-dmar']);
@@ -100,7 +101,7 @@ describe('switching between bypass and translation', () => {
     expect(log.slice(firstAdd).every((line) => line.startsWith('+'))).toBe(true);
     expect(log).toContain('-pc.ram');
 
-    unit.setBypass(bus, device.devfn, 'auto');
+    unit.setBypass(spaceAt(unit, bus, device.devfn), 'auto');
     expect(seen.map(({ name, data }) => [name, data])).toEqual([
       ['IOMMU_REGION_SWITCHED', { iommu: 'iommu0', device: 'dev0', bypass: false, sequence: 1, operation: 0 }],
       ['IOMMU_REGION_SWITCHED', { iommu: 'iommu0', device: 'dev0', bypass: true, sequence: 2, operation: 0 }],
@@ -118,7 +119,7 @@ describe('switching between bypass and translation', () => {
       },
       regionDelete: ({ region }) => void visible.delete(region.name),
     });
-    expect(() => unit.setBypass(bus, device.devfn, 'translate')).toThrow('cannot shadow');
+    expect(() => unit.setBypass(spaceAt(unit, bus, device.devfn), 'translate')).toThrow('cannot shadow');
     expect(space.bypass).toBe(true);
     expect(visible).toEqual(new Set(['pc.ram', 'vtd-ir', 'intel_iommu']));
     expect(seen).toEqual([]);
@@ -127,13 +128,13 @@ describe('switching between bypass and translation', () => {
   it('keeps the object notifiers, and replays nothing while remapping is off', () => {
     const { unit, bus, device, space } = withDevice();
     space.iommuObject.register(new RecordingListener('vfio'), ['bind', 'unbind']);
-    unit.setBypass(bus, device.devfn, 'translate');
+    unit.setBypass(spaceAt(unit, bus, device.devfn), 'translate');
     const told: string[] = [];
     const shadow = notifier(['map', 'unmap'], told);
     space.region.registerNotifier(shadow);
     space.region.replay(shadow);
     expect(told).toEqual([]);
-    unit.setBypass(bus, device.devfn, 'bypass');
+    unit.setBypass(spaceAt(unit, bus, device.devfn), 'bypass');
     expect(space.iommuObject.registrations()).toHaveLength(1);
   });
 });
@@ -243,7 +244,7 @@ describe('the unit', () => {
     const listener = new RecordingListener('vfio');
     space.iommuObject.register(listener, ['bind', 'unbind']);
     space.iommuObject.bind({ address: 0x1000n as Gpa, size: 0x1000n, format: 'vtd-scalable' }, 'command');
-    unit.setBypass(bus, device.devfn, 'translate');
+    unit.setBypass(spaceAt(unit, bus, device.devfn), 'translate');
     seen.length = 0;
     unit.reset();
     expect(listener.table).toBeNull();
@@ -257,7 +258,7 @@ describe('the unit', () => {
     const one = withDevice();
     one.space.iommuObject.register(new RecordingListener('vfio'), ['bind', 'unbind']);
     one.space.iommuObject.bind({ address: 0x1000n as Gpa, size: 0x1000n, format: 'vtd-scalable' }, 'guest');
-    one.unit.setBypass(one.bus, one.device.devfn, 'translate');
+    one.unit.setBypass(spaceAt(one.unit, one.bus, one.device.devfn), 'translate');
     const state = structuredClone(one.unit.save());
 
     const other = withDevice();
