@@ -1,13 +1,12 @@
 import type { TableMemory } from '../../memory/table-memory.ts';
 import type { SecondStageTable } from '../walk/second-stage.ts';
 import type { RootMode, RootTable } from './invalidation.ts';
+import { type EntryLayout, fieldOf } from '../entry-layout.ts';
 import {
   CONTEXT_ENTRY,
   ContextType,
   ECS_CONTEXT_ENTRY,
   ECS_ROOT_ENTRY,
-  type EntryLayout,
-  fieldOf,
   ROOT_ENTRY,
   SCALABLE_CONTEXT_ENTRY,
   SCALABLE_ROOT_ENTRY,

@@ -1,11 +1,10 @@
 import type { TableMemory } from '../../memory/table-memory.ts';
+import { stepOf } from '../entry-layout.ts';
 import type { TranslationStep } from '../unit.ts';
 import { CONTEXT_LAYOUT } from './context-lookup.ts';
 import type { RequestWalk } from './request-walk.ts';
 import {
-  decodeEntry,
   ECS_PASID_ENTRY,
-  type EntryLayout,
   FIRST_STAGE_ENTRY,
   PASID_DIRECTORY_ENTRY,
   PASID_ENTRY,
@@ -85,19 +84,4 @@ export function explainPages(
 
 function topLevel(walk: RequestWalk): number {
   return walk.stage === 'first' ? walk.pasids.firstStage.levels : walk.secondStage.levels;
-}
-
-function stepOf(
-  stage: 'first' | 'second',
-  layout: EntryLayout,
-  index: number,
-  address: number,
-  words: Uint32Array,
-): TranslationStep {
-  const raw: bigint[] = [];
-  for (let word = 0; word < layout.bytes / 4; word += 2) {
-    raw.push((BigInt(words[word + 1]!) << 32n) | BigInt(words[word]!));
-  }
-  const { structure, spec } = layout;
-  return { stage, structure, index, address: BigInt(address), raw, fields: decodeEntry(layout, words), spec };
 }

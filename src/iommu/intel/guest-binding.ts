@@ -5,7 +5,8 @@ import type { Snapshottable } from '../../trace/snapshot.ts';
 import { domainIdOf, pasidTableOf } from './context-lookup.ts';
 import type { IntelDeviceSpace } from './device-address-space.ts';
 import type { Remapping } from './remapping.ts';
-import { fieldOf, PASID_DIRECTORY_ENTRY, PASID_ENTRY, PASIDS_PER_DIRECTORY_ENTRY } from './tables.ts';
+import { fieldOf } from '../entry-layout.ts';
+import { PASID_DIRECTORY_ENTRY, PASID_ENTRY, PASIDS_PER_DIRECTORY_ENTRY } from './tables.ts';
 import { pasidCapacity } from './walk.ts';
 
 interface Bound {

@@ -1,6 +1,7 @@
 import type { PasidTable } from '../../memory/iommu-object.ts';
 import type { TableMemory } from '../../memory/table-memory.ts';
-import { fieldOf, PASID_DIRECTORY_ENTRY, PASID_ENTRY, PASIDS_PER_DIRECTORY_ENTRY } from './tables.ts';
+import { fieldOf } from '../entry-layout.ts';
+import { PASID_DIRECTORY_ENTRY, PASID_ENTRY, PASIDS_PER_DIRECTORY_ENTRY } from './tables.ts';
 
 const PRESENT = 1;
 

@@ -16,7 +16,8 @@ import {
 } from './context-lookup.ts';
 import type { RootTable } from './invalidation.ts';
 import type { IntelProperties } from './properties.ts';
-import { fieldOf, SCALABLE_CONTEXT_ENTRY, TranslationType } from './tables.ts';
+import { fieldOf } from '../entry-layout.ts';
+import { SCALABLE_CONTEXT_ENTRY, TranslationType } from './tables.ts';
 import { PasidEntryReader } from './walk.ts';
 
 /** The interrupt range as page numbers, both inclusive. */

@@ -1,37 +1,6 @@
-/**
- * The structures in guest memory that VT-d hardware reads, as bit positions with their sections in the specification.
- * An entry is a Uint32Array of its 32-bit words, low word first; bits count from 0 over the whole entry.
- */
-export interface BitRange {
-  /** First and last bit, inclusive. */
-  readonly low: number;
-  readonly high: number;
-  /** The bits stand where they stand in an address: the value is the address itself. */
-  readonly address: boolean;
-}
+import { bits, layout, pointer } from '../entry-layout.ts';
 
-export interface EntryLayout<Name extends string = string> {
-  /** As explanations call it. */
-  readonly structure: string;
-  /** Section of the VT-d specification, revision 4.1; for 2017's flat table of revision 2.5. */
-  readonly spec: string;
-  /** Size in bytes. */
-  readonly bytes: number;
-  readonly fields: Readonly<Record<Name, BitRange>>;
-}
-
-const bits = (low: number, high = low): BitRange => ({ low, high, address: false });
-/** Bits 63:12 (or a part) of a 64-bit word hold the address of a table or page. */
-const pointer = (low: number, high: number): BitRange => ({ low, high, address: true });
-
-function layout<Name extends string>(
-  structure: string,
-  spec: string,
-  bytes: number,
-  fields: Record<Name, BitRange>,
-): EntryLayout<Name> {
-  return { structure, spec, bytes, fields };
-}
+/** The structures in guest memory that VT-d hardware reads, with their sections in the specification. */
 
 export const ROOT_ENTRY = layout('root-entry', 'VT-d 9.1', 16, { P: bits(0), CTP: pointer(12, 63) });
 
@@ -156,31 +125,3 @@ export const TranslationType = { firstStage: 1, secondStage: 2, nested: 3, passT
 
 /** Directory entries cover 64 PASIDs each. */
 export const PASIDS_PER_DIRECTORY_ENTRY = 64;
-
-const TWO_TO_32 = 2 ** 32;
-
-/**
- * One field. A pointer comes as an address: its 52 bits and the zeros below are exact in a double, whatever 64-bit
- * value the guest has written.
- */
-export function fieldOf<Name extends string>(layout: EntryLayout<Name>, words: Uint32Array, name: Name): number {
-  const { low, high, address } = layout.fields[name];
-  const value = bitsOf(words, low, high);
-  return address ? value * 2 ** (low % 64) : value;
-}
-
-/** All fields, in the order of the layout. */
-export function decodeEntry(layout: EntryLayout, words: Uint32Array): { name: string; value: bigint }[] {
-  return Object.keys(layout.fields).map((name) => ({ name, value: BigInt(fieldOf(layout, words, name)) }));
-}
-
-/** Bits `low` to `high` of an entry, at most 53 of them. */
-function bitsOf(words: Uint32Array, low: number, high: number): number {
-  const first = low >>> 5;
-  const last = high >>> 5;
-  if (first === last) return (words[first]! << (31 - (high & 31))) >>> (31 - (high & 31) + (low & 31));
-  let value = words[last]! & (2 ** ((high & 31) + 1) - 1);
-  value = value >>> 0;
-  for (let word = last - 1; word > first; word--) value = value * TWO_TO_32 + words[word]!;
-  return value * 2 ** (32 - (low & 31)) + (words[first]! >>> (low & 31));
-}

@@ -2,9 +2,9 @@ import type { PasidTable } from '../../memory/iommu-object.ts';
 import type { TableMemory } from '../../memory/table-memory.ts';
 import type { FirstStageTable } from '../walk/first-stage.ts';
 import { type Reading, SPECIFICATION } from '../walk/reading.ts';
+import { fieldOf } from '../entry-layout.ts';
 import {
   ECS_PASID_ENTRY,
-  fieldOf,
   PASID_DIRECTORY_ENTRY,
   PASID_ENTRY,
   PASIDS_PER_DIRECTORY_ENTRY,

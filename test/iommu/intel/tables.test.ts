@@ -1,11 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { decodeEntry, type EntryLayout, fieldOf } from '../../../src/iommu/entry-layout.ts';
 import {
   CONTEXT_ENTRY,
-  decodeEntry,
   ECS_PASID_ENTRY,
-  type EntryLayout,
-  fieldOf,
   FIRST_STAGE_ENTRY,
   PASID_DIRECTORY_ENTRY,
   PASID_ENTRY,
