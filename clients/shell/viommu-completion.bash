@@ -8,6 +8,8 @@ _viommu_commands='
   query-commands
   query-qmp-schema
   query-clients
+  set-event-filter
+  batch
   human-monitor-command
   query-status
   query-name
@@ -60,6 +62,15 @@ _viommu_commands='
   query-host-iommu
   dma-read
   dma-write
+  query-event-log
+  query-checks
+  set-check
+  break-add
+  break-remove
+  query-breaks
+  fault-inject
+  query-faults-injected
+  fault-clear
 '
 
 _viommu_ask() {
@@ -69,6 +80,7 @@ _viommu_ask() {
   2) mapfile -t COMPREPLY < <(compgen -W "$_viommu_commands" -- "$word") ;;
   3)
     case ${COMP_WORDS[2]} in
+    batch) form='{"commands": }' ;;
     human-monitor-command) form='{"command-line": }' ;;
     migrate-recover) form='{"uri": }' ;;
     yank) form='{"instances": }' ;;
@@ -101,6 +113,10 @@ _viommu_ask() {
     guest-svm-unbind) form='{"device": , "pasid": }' ;;
     dma-read) form='{"device": , "address": , "size": }' ;;
     dma-write) form='{"device": , "address": , "data": }' ;;
+    set-check) form='{"name": }' ;;
+    break-add) form='{"event": }' ;;
+    break-remove) form='{"id": }' ;;
+    fault-inject) form='{"point": , "kind": }' ;;
     esac
     COMPREPLY=()
     [ -n "$word" ] || [ -z "$form" ] || COMPREPLY=("'$form'")

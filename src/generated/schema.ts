@@ -137,6 +137,31 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    BatchCommand: {
+      kind: 'object',
+      members: [
+        { name: 'execute', type: { kind: 'string' }, optional: false },
+        { name: 'arguments', type: { kind: 'named', name: 'BatchedArguments' }, optional: true },
+      ],
+      open: false,
+    },
+    BatchedArguments: { kind: 'object', members: [], open: true },
+    BatchResult: {
+      kind: 'object',
+      members: [
+        { name: 'return', type: { kind: 'any' }, optional: true },
+        { name: 'error', type: { kind: 'named', name: 'BatchError' }, optional: true },
+      ],
+      open: false,
+    },
+    BatchError: {
+      kind: 'object',
+      members: [
+        { name: 'class', type: { kind: 'string' }, optional: false },
+        { name: 'desc', type: { kind: 'string' }, optional: false },
+      ],
+      open: false,
+    },
     JSONType: { kind: 'enum', values: ['string', 'number', 'int', 'boolean', 'null', 'object', 'array', 'value'] },
     SchemaInfoEnumMember: {
       kind: 'object',
@@ -251,6 +276,28 @@ export const schema: SchemaShape = {
       kind: 'object',
       members: [
         { name: 'clients', type: { kind: 'array', items: { kind: 'named', name: 'ClientInfo' } }, optional: false },
+      ],
+      open: false,
+    },
+    SetEventFilterArguments: {
+      kind: 'object',
+      members: [
+        { name: 'include', type: { kind: 'array', items: { kind: 'string' } }, optional: true },
+        { name: 'exclude', type: { kind: 'array', items: { kind: 'string' } }, optional: true },
+      ],
+      open: false,
+    },
+    BatchArguments: {
+      kind: 'object',
+      members: [
+        { name: 'commands', type: { kind: 'array', items: { kind: 'named', name: 'BatchCommand' } }, optional: false },
+      ],
+      open: false,
+    },
+    BatchReturn: {
+      kind: 'object',
+      members: [
+        { name: 'results', type: { kind: 'array', items: { kind: 'named', name: 'BatchResult' } }, optional: false },
       ],
       open: false,
     },
@@ -1592,6 +1639,155 @@ export const schema: SchemaShape = {
       values: ['map', 'unmap', 'bind', 'attach', 'detach', 'invalidate', 'listener', 'page-response'],
     },
     FaultKind: { kind: 'enum', values: ['fail', 'lose', 'delay', 'reorder'] },
+    ModelCheck: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'named', name: 'CheckName' }, optional: false },
+        { name: 'enabled', type: { kind: 'boolean' }, optional: false },
+        { name: 'stop', type: { kind: 'boolean' }, optional: false },
+        { name: 'violations', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'last', type: { kind: 'named', name: 'CheckViolation' }, optional: true },
+      ],
+      open: false,
+    },
+    CheckViolation: {
+      kind: 'object',
+      members: [
+        { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+        { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'desc', type: { kind: 'string' }, optional: false },
+      ],
+      open: false,
+    },
+    BreakInfo: {
+      kind: 'object',
+      members: [
+        { name: 'id', type: { kind: 'string' }, optional: false },
+        { name: 'event', type: { kind: 'string' }, optional: false },
+        { name: 'device', type: { kind: 'string' }, optional: true },
+      ],
+      open: false,
+    },
+    InjectedFault: {
+      kind: 'object',
+      members: [
+        { name: 'id', type: { kind: 'string' }, optional: false },
+        { name: 'point', type: { kind: 'named', name: 'FaultPoint' }, optional: false },
+        { name: 'kind', type: { kind: 'named', name: 'FaultKind' }, optional: false },
+        { name: 'after', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'count', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
+        { name: 'delay-ms', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+        { name: 'seed', type: { kind: 'integer', minimum: 0, maximum: 4294967295 }, optional: true },
+        { name: 'device', type: { kind: 'string' }, optional: true },
+        { name: 'hits', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+      ],
+      open: false,
+    },
+    EventTimestamp: {
+      kind: 'object',
+      members: [
+        { name: 'seconds', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'microseconds', type: { kind: 'integer', minimum: 0, maximum: 999999 }, optional: false },
+      ],
+      open: false,
+    },
+    LoggedEvent: {
+      kind: 'object',
+      members: [
+        { name: 'timestamp', type: { kind: 'named', name: 'EventTimestamp' }, optional: false },
+        { name: 'event', type: { kind: 'string' }, optional: false },
+        { name: 'data', type: { kind: 'any' }, optional: false },
+      ],
+      open: false,
+    },
+    QueryEventLogArguments: {
+      kind: 'object',
+      members: [
+        { name: 'since', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+        { name: 'limit', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+      ],
+      open: false,
+    },
+    QueryEventLogReturn: {
+      kind: 'object',
+      members: [
+        { name: 'events', type: { kind: 'array', items: { kind: 'named', name: 'LoggedEvent' } }, optional: false },
+        { name: 'next', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
+        { name: 'lost', type: { kind: 'boolean' }, optional: false },
+      ],
+      open: false,
+    },
+    QueryChecksReturn: {
+      kind: 'object',
+      members: [
+        { name: 'checks', type: { kind: 'array', items: { kind: 'named', name: 'ModelCheck' } }, optional: false },
+      ],
+      open: false,
+    },
+    SetCheckArguments: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'named', name: 'CheckName' }, optional: false },
+        { name: 'enabled', type: { kind: 'boolean' }, optional: true },
+        { name: 'stop', type: { kind: 'boolean' }, optional: true },
+      ],
+      open: false,
+    },
+    BreakAddArguments: {
+      kind: 'object',
+      members: [
+        { name: 'event', type: { kind: 'string' }, optional: false },
+        { name: 'device', type: { kind: 'string' }, optional: true },
+      ],
+      open: false,
+    },
+    BreakAddReturn: {
+      kind: 'object',
+      members: [{ name: 'id', type: { kind: 'string' }, optional: false }],
+      open: false,
+    },
+    BreakRemoveArguments: {
+      kind: 'object',
+      members: [{ name: 'id', type: { kind: 'string' }, optional: false }],
+      open: false,
+    },
+    QueryBreaksReturn: {
+      kind: 'object',
+      members: [
+        { name: 'breaks', type: { kind: 'array', items: { kind: 'named', name: 'BreakInfo' } }, optional: false },
+      ],
+      open: false,
+    },
+    FaultInjectArguments: {
+      kind: 'object',
+      members: [
+        { name: 'point', type: { kind: 'named', name: 'FaultPoint' }, optional: false },
+        { name: 'kind', type: { kind: 'named', name: 'FaultKind' }, optional: false },
+        { name: 'after', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: true },
+        { name: 'count', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+        { name: 'delay-ms', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+        { name: 'seed', type: { kind: 'integer', minimum: 0, maximum: 4294967295 }, optional: true },
+        { name: 'device', type: { kind: 'string' }, optional: true },
+      ],
+      open: false,
+    },
+    FaultInjectReturn: {
+      kind: 'object',
+      members: [{ name: 'id', type: { kind: 'string' }, optional: false }],
+      open: false,
+    },
+    QueryFaultsInjectedReturn: {
+      kind: 'object',
+      members: [
+        { name: 'faults', type: { kind: 'array', items: { kind: 'named', name: 'InjectedFault' } }, optional: false },
+      ],
+      open: false,
+    },
+    FaultClearArguments: {
+      kind: 'object',
+      members: [{ name: 'id', type: { kind: 'string' }, optional: true }],
+      open: false,
+    },
     ModelCheckFailedEvent: {
       kind: 'object',
       members: [
@@ -1627,6 +1823,14 @@ export const schema: SchemaShape = {
     'query-clients': {
       returns: { kind: 'named', name: 'QueryClientsReturn' },
       allowOob: true,
+      features: [],
+      unchecked: false,
+    },
+    'set-event-filter': { arguments: 'SetEventFilterArguments', allowOob: true, features: [], unchecked: false },
+    batch: {
+      arguments: 'BatchArguments',
+      returns: { kind: 'named', name: 'BatchReturn' },
+      allowOob: false,
       features: [],
       unchecked: false,
     },
@@ -1847,6 +2051,48 @@ export const schema: SchemaShape = {
       features: [],
       unchecked: false,
     },
+    'query-event-log': {
+      arguments: 'QueryEventLogArguments',
+      returns: { kind: 'named', name: 'QueryEventLogReturn' },
+      allowOob: true,
+      features: [],
+      unchecked: false,
+    },
+    'query-checks': {
+      returns: { kind: 'named', name: 'QueryChecksReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'set-check': { arguments: 'SetCheckArguments', allowOob: false, features: [], unchecked: false },
+    'break-add': {
+      arguments: 'BreakAddArguments',
+      returns: { kind: 'named', name: 'BreakAddReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'break-remove': { arguments: 'BreakRemoveArguments', allowOob: false, features: [], unchecked: false },
+    'query-breaks': {
+      returns: { kind: 'named', name: 'QueryBreaksReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'fault-inject': {
+      arguments: 'FaultInjectArguments',
+      returns: { kind: 'named', name: 'FaultInjectReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'query-faults-injected': {
+      returns: { kind: 'named', name: 'QueryFaultsInjectedReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'fault-clear': { arguments: 'FaultClearArguments', allowOob: false, features: [], unchecked: false },
   },
   events: {
     EVENT_LOSS: { data: 'EventLossEvent', model: false },

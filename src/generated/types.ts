@@ -108,6 +108,33 @@ export interface ClientInfo {
   'lost-events': number;
 }
 
+/** One command of a batch. */
+export interface BatchCommand {
+  /** Its name; not `qmp_capabilities`, `quit` or `batch`. */
+  execute: string;
+  /** Its arguments; absent: none. */
+  arguments?: BatchedArguments | undefined;
+}
+
+/** The arguments of the command, as that one wants them. */
+export type BatchedArguments = {} & AnyObject;
+
+/** How one command of a batch ended: with one of the two members. */
+export interface BatchResult {
+  /** What it returned. */
+  return?: AnyValue | undefined;
+  /** Why it failed. */
+  error?: BatchError | undefined;
+}
+
+/** An error, as in the reply of a command by itself. */
+export interface BatchError {
+  /** The class of the error. */
+  class: string;
+  /** The sentence. */
+  desc: string;
+}
+
 /** The JSON type of a predefined type. */
 export type JSONType = 'string' | 'number' | 'int' | 'boolean' | 'null' | 'object' | 'array' | 'value';
 
@@ -264,6 +291,26 @@ export interface QueryClientsReturn {
   clients: readonly ClientInfo[];
 }
 
+/** Arguments of set-event-filter. */
+export interface SetEventFilterArguments {
+  /** Globs over names of events, in which `*` is any number of characters and `?` is one: only events that match one of them are sent. Default: all events. With no glob in it: none. */
+  include?: readonly string[] | undefined;
+  /** Globs over names of events: those that match one of them are not sent, whatever `include` says. Default: none. */
+  exclude?: readonly string[] | undefined;
+}
+
+/** Arguments of batch. */
+export interface BatchArguments {
+  /** The commands. */
+  commands: readonly BatchCommand[];
+}
+
+/** What batch returns. */
+export interface BatchReturn {
+  /** One for each command that ran, in their order; an error is the last. */
+  results: readonly BatchResult[];
+}
+
 /** Arguments of human-monitor-command. */
 export interface HumanMonitorCommandArguments {
   /** The command with its arguments, as typed. */
@@ -282,7 +329,7 @@ export interface EventLossEvent {
   to?: number | undefined;
 }
 
-/** What the machine is doing. The values are QEMU's; this daemon itself uses `prelaunch`, `running`, `paused` and `shutdown`. */
+/** What the machine is doing. The values are QEMU's; this daemon itself uses `prelaunch`, `running`, `paused`, `debug` and `shutdown`. */
 export type RunState =
   | 'debug'
   | 'inmigrate'
@@ -1825,6 +1872,176 @@ export type FaultPoint = 'map' | 'unmap' | 'bind' | 'attach' | 'detach' | 'inval
 /** How a step goes wrong. */
 export type FaultKind = 'fail' | 'lose' | 'delay' | 'reorder';
 
+/** One check, and what it has found. */
+export interface ModelCheck {
+  /** Its name. */
+  name: CheckName;
+  /** False when set-check has turned it off. */
+  enabled: boolean;
+  /** True when a violation stops the machine. */
+  stop: boolean;
+  /** How often it failed since the start. */
+  violations: number;
+  /** The latest violation; absent before the first. */
+  last?: CheckViolation | undefined;
+}
+
+/** One violation of a check. */
+export interface CheckViolation {
+  /** Sequence number of its event; absent for one that is counted without an event. */
+  sequence?: number | undefined;
+  /** Number of the operation in which it was seen. */
+  operation: number;
+  /** What is wrong, as a sentence. */
+  desc: string;
+}
+
+/** One breakpoint. */
+export interface BreakInfo {
+  /** Its id, from break-add. */
+  id: string;
+  /** The glob over names of events. */
+  event: string;
+  /** The device that events must be about; absent: any, or none. */
+  device?: string | undefined;
+}
+
+/** One injected fault, and how often it has hit. */
+export interface InjectedFault {
+  /** Its id, from fault-inject. */
+  id: string;
+  /** The step. */
+  point: FaultPoint;
+  /** How it goes wrong. */
+  kind: FaultKind;
+  /** How many passes are let through first. */
+  after: number;
+  /** How many passes are hit then. */
+  count: number;
+  /** Milliseconds of guest time, with kind `delay` alone. */
+  'delay-ms'?: number | undefined;
+  /** The seed that says which passes are hit; absent: each one. */
+  seed?: number | undefined;
+  /** The device whose passes count; absent: all of them do. */
+  device?: string | undefined;
+  /** How many passes it has hit; with as many as `count` it does nothing more. */
+  hits: number;
+}
+
+/** A time of the wall clock. */
+export interface EventTimestamp {
+  /** Seconds since 1970. */
+  seconds: number;
+  /** Microseconds of that second. */
+  microseconds: number;
+}
+
+/** An event of the model, whole, as it was sent. */
+export interface LoggedEvent {
+  /** When it was sent. */
+  timestamp: EventTimestamp;
+  /** Its name. */
+  event: string;
+  /** Its data, with `sequence` and `operation`. */
+  data: AnyValue;
+}
+
+/** Arguments of query-event-log. */
+export interface QueryEventLogArguments {
+  /** Sequence number of the first event that is wanted, inclusive; the first of all is 1. Default: the oldest one held. */
+  since?: number | undefined;
+  /** The most events to return. Default 1000. */
+  limit?: number | undefined;
+}
+
+/** What query-event-log returns. */
+export interface QueryEventLogReturn {
+  /** The events, by sequence number, without gaps. */
+  events: readonly LoggedEvent[];
+  /** The next `since`. */
+  next: number;
+  /** True when events from `since` on were no longer held; the first one returned is the oldest that is. */
+  lost: boolean;
+}
+
+/** What query-checks returns. */
+export interface QueryChecksReturn {
+  /** All checks, always in this order. */
+  checks: readonly ModelCheck[];
+}
+
+/** Arguments of set-check. */
+export interface SetCheckArguments {
+  /** Which check. */
+  name: CheckName;
+  /** False: it is not made, counts nothing and says nothing. At the start each check is made. */
+  enabled?: boolean | undefined;
+  /** True: a violation stops the machine. False at the start. */
+  stop?: boolean | undefined;
+}
+
+/** Arguments of break-add. */
+export interface BreakAddArguments {
+  /** A glob over names of events: `*` is any number of characters, `?` is one. */
+  event: string;
+  /** Only events about this device: its id, QOM path, or BDF. Default: any event. */
+  device?: string | undefined;
+}
+
+/** What break-add returns. */
+export interface BreakAddReturn {
+  /** Id of the breakpoint. */
+  id: string;
+}
+
+/** Arguments of break-remove. */
+export interface BreakRemoveArguments {
+  /** Id of the breakpoint. */
+  id: string;
+}
+
+/** What query-breaks returns. */
+export interface QueryBreaksReturn {
+  /** In the order in which they were added. */
+  breaks: readonly BreakInfo[];
+}
+
+/** Arguments of fault-inject. */
+export interface FaultInjectArguments {
+  /** The step. */
+  point: FaultPoint;
+  /** How it goes wrong; not every step takes every kind. */
+  kind: FaultKind;
+  /** How many passes are let through first. Default 0. */
+  after?: number | undefined;
+  /** How many passes are hit then. Default 1. */
+  count?: number | undefined;
+  /** Milliseconds of guest time; needed with kind `delay`, and refused with others. */
+  'delay-ms'?: number | undefined;
+  /** Toss a coin for each pass, by this seed, whether it is hit. Default: each one is. */
+  seed?: number | undefined;
+  /** Only passes of this device count: its id, QOM path, or BDF. Default: all do. */
+  device?: string | undefined;
+}
+
+/** What fault-inject returns. */
+export interface FaultInjectReturn {
+  /** Id of the fault. */
+  id: string;
+}
+
+/** What query-faults-injected returns. */
+export interface QueryFaultsInjectedReturn {
+  /** In the order of their injection. */
+  faults: readonly InjectedFault[];
+}
+
+/** Arguments of fault-clear. */
+export interface FaultClearArguments {
+  /** Id of the fault. Default: all of them. */
+  id?: string | undefined;
+}
+
 /** Data of MODEL_CHECK_FAILED. */
 export interface ModelCheckFailedEvent {
   /** Which one. */
@@ -1851,6 +2068,10 @@ export interface CommandMap {
   'query-qmp-schema': { arguments: Empty; returns: readonly SchemaInfo[] };
   /** List the clients that are connected to the monitor sockets. */
   'query-clients': { arguments: Empty; returns: QueryClientsReturn };
+  /** Choose which events this client gets. */
+  'set-event-filter': { arguments: SetEventFilterArguments; returns: Empty };
+  /** Run several commands in order, as one operation. */
+  batch: { arguments: BatchArguments; returns: BatchReturn };
   /** Run a command of the human monitor and return what it printed. */
   'human-monitor-command': { arguments: HumanMonitorCommandArguments; returns: string };
   /** Tell whether the machine runs. */
@@ -1955,6 +2176,24 @@ export interface CommandMap {
   'dma-read': { arguments: DmaReadArguments; returns: DmaReadReturn };
   /** Let a device write memory. */
   'dma-write': { arguments: DmaWriteArguments; returns: DmaWriteReturn };
+  /** Read events of the model that have been sent already. */
+  'query-event-log': { arguments: QueryEventLogArguments; returns: QueryEventLogReturn };
+  /** List the checks that the model makes, and what they have found. */
+  'query-checks': { arguments: Empty; returns: QueryChecksReturn };
+  /** Turn a check on or off, or let its violations stop the machine. */
+  'set-check': { arguments: SetCheckArguments; returns: Empty };
+  /** Stop the machine at events of the model. */
+  'break-add': { arguments: BreakAddArguments; returns: BreakAddReturn };
+  /** Remove a breakpoint. */
+  'break-remove': { arguments: BreakRemoveArguments; returns: Empty };
+  /** List the breakpoints. */
+  'query-breaks': { arguments: Empty; returns: QueryBreaksReturn };
+  /** Let a step of the model go wrong. */
+  'fault-inject': { arguments: FaultInjectArguments; returns: FaultInjectReturn };
+  /** List the injected faults. */
+  'query-faults-injected': { arguments: Empty; returns: QueryFaultsInjectedReturn };
+  /** Take back one injected fault, or all. */
+  'fault-clear': { arguments: FaultClearArguments; returns: Empty };
 }
 
 export type CommandName = keyof CommandMap;

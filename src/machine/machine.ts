@@ -10,6 +10,7 @@ import { Host } from '../host/host.ts';
 import type { HostOptions } from '../host/host.ts';
 import type { IommuUnit } from '../iommu/unit.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
+import type { DmaPath } from '../memory/dma.ts';
 import { MemoryRegion } from '../memory/region.ts';
 import { MemoryTopology } from '../memory/topology.ts';
 import type { PciBus } from '../pci/bus.ts';
@@ -26,6 +27,7 @@ import { Trace } from '../trace/trace.ts';
 import { type ContainerInfo, Vfio } from '../vfio/vfio.ts';
 import { addRootPorts, bootPci, buildQ35, registerBoardTypes } from './board.ts';
 import { Chipset } from './chipset.ts';
+import { DmaGate } from './dma-gate.ts';
 import { DmaTable } from './dma-table.ts';
 import { Guests } from './guests.ts';
 import { type DeviceValues, Hotplug } from './hotplug.ts';
@@ -82,6 +84,7 @@ export class Machine {
   /** The built-in guest's drivers. */
   readonly guests: Guests;
   readonly hotplug: Hotplug;
+  readonly #gate: DmaGate;
   readonly #units = new UnitList();
   readonly #subscribers = new Subscribers<MachineEvent>();
 
@@ -96,7 +99,12 @@ export class Machine {
     const system = MemoryRegion.container(topology, 'system', 1n << 64n);
     this.memory = topology.createAddressSpace('memory', system);
     this.io = topology.createAddressSpace('I/O', MemoryRegion.container(topology, 'io', 0x1_0000n));
-    this.host = new Host({ operations, ...parts, ...(options.host !== undefined && { options: options.host }) });
+    this.host = new Host({
+      operations,
+      clock: this.clock,
+      ...parts,
+      ...(options.host !== undefined && { options: options.host }),
+    });
     this.vfio = new Vfio({ host: this.host, memory: this.memory, ...parts });
     registerDeviceTypes(types, this.#deviceContext());
     registerBoardTypes(types);
@@ -109,7 +117,9 @@ export class Machine {
     if (type.pci) installRam({ types, objects: this.tree.objects, topology, system, pci, size: memory });
     this.chipset = this.rootBus === null ? null : this.#makeChipset(this.rootBus, pci, options.firmware);
     this.guests = new Guests(this.memory, () => this.units);
-    this.dmas = new DmaTable({ operations, events: this.events, pathOf: dmaPathOf });
+    this.#gate = new DmaGate(() => this.runState.status === 'debug');
+    const pathOf = (device: PciDevice): DmaPath => this.#gate.before(dmaPathOf(device));
+    this.dmas = new DmaTable({ operations, events: this.events, pathOf });
     const tell = (event: MachineEvent): void => this.#subscribers.tell(event);
     this.hotplug = new Hotplug({
       types,
@@ -122,6 +132,7 @@ export class Machine {
     });
     addRootPorts(this.hotplug.context, type.rootPorts);
     this.runState = new RunState({ ...options, tell, resetModel: () => this.#reset() });
+    this.trace.onBreak(() => this.runState.break());
   }
 
   get events(): ModelEvents {
@@ -220,9 +231,10 @@ export class Machine {
     this.runState.stop();
   }
 
-  /** @throws CommandError after a shutdown */
+  /** DMA that a breakpoint has held goes on at once. @throws CommandError after a shutdown */
   cont(): void {
     this.runState.cont();
+    this.#gate.open();
   }
 
   powerdown(): void {

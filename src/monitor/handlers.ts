@@ -1,7 +1,12 @@
 import type { Machine } from '../machine/machine.ts';
 import type { CommandContext, Handlers } from '../qmp/commands.ts';
+import { batchHandlers } from './batch.ts';
+import { breakHandlers } from './breaks.ts';
+import { checkHandlers } from './checks.ts';
 import { deviceHandlers } from './devices.ts';
 import { dmaHandlers } from './dma.ts';
+import { eventLogHandlers } from './event-log.ts';
+import { faultHandlers } from './faults.ts';
 import { guestHandlers } from './guest.ts';
 import { hostHandlers } from './host.ts';
 import type { Identity } from './identity.ts';
@@ -37,6 +42,11 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...reverseTranslationHandlers(machine),
     ...guestHandlers(machine),
     ...hostHandlers(machine),
+    ...eventLogHandlers(machine),
+    ...checkHandlers(machine),
+    ...breakHandlers(machine),
+    ...faultHandlers(machine),
+    ...batchHandlers(machine),
     ...migrationHandlers(),
   };
   const asOperations = Object.entries(handlers as Record<string, AnyHandler>).map(
