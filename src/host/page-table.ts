@@ -248,6 +248,16 @@ export class HostPageTable implements Snapshottable<HostPageTableState> {
     return { id: this.id, mappings: this.#ranges.map(asMapping) };
   }
 
+  /** The ranges that touch `first` to `last` (inclusive), each as it was mapped, by ascending address. */
+  *rangesIn(first: bigint, last: bigint): Generator<HostMapping> {
+    const end = page(last) + 1;
+    for (let at = this.#firstEndingAfter(page(first)); ; at++) {
+      const range = this.#ranges[at];
+      if (range === undefined || range.start >= end) return;
+      yield asMapping(range);
+    }
+  }
+
   restore(state: HostPageTableState): void {
     this.#ranges = state.mappings.map(({ iova, size, hpa, readonly }) => ({
       start: page(iova),

@@ -24,6 +24,8 @@ export interface DeviceSpace {
   readonly iommuObject: NotifierIommuObject;
   /** The address space shows plain memory at the moment. */
   readonly bypass: boolean;
+  /** A command said what it shows. */
+  readonly forced: boolean;
 }
 
 export interface TranslationRequest {

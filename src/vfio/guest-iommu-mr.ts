@@ -2,7 +2,13 @@ import { hex } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
 import { Permission } from '../memory/access.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
-import { type IommuEntry, type IommuRegion, type RegionEvent, RegionNotifier } from '../memory/iommu-region.ts';
+import {
+  type IommuEntry,
+  type IommuRegion,
+  type RegionEvent,
+  type RegionMapping,
+  RegionNotifier,
+} from '../memory/iommu-region.ts';
 import type { MemorySection } from '../memory/listener.ts';
 import type { RamBlock } from '../memory/ram-block.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
@@ -18,12 +24,22 @@ export interface RamRange {
   readonly readonly: boolean;
 }
 
+/** A range that is to be unmapped; size in bytes, up to 2^64. */
+export interface UnmapRange {
+  readonly iova: bigint;
+  readonly size: bigint;
+  /** It takes whatever is mapped there; otherwise all of it was mapped. */
+  readonly sweep: boolean;
+}
+
 /** The map of a container, as its sections of an IOMMU region fill it. */
 export interface ShadowMap {
   /** @throws CommandError when the host refuses it */
   mapRam(range: RamRange): void;
+  /** What was told mapped could not be. */
+  refuse(range: { readonly iova: bigint; readonly size: bigint }): void;
   /** @throws CommandError when a mapping would be split */
-  unmap(iova: bigint, size: bigint): void;
+  unmap(range: UnmapRange): void;
 }
 
 export interface GuestIommuMrOptions {
@@ -34,6 +50,8 @@ export interface GuestIommuMrOptions {
   readonly memory: AddressSpace;
   /** The device that the section's address space belongs to, by id or QOM path. */
   readonly device: string;
+  /** The guest has completed an invalidation of these addresses of the device, both inclusive. */
+  invalidated(first: bigint, last: bigint): void;
 }
 
 /**
@@ -64,6 +82,7 @@ export class GuestIommuMr implements Snapshottable<{ delivered: number; failed: 
       start: section.offsetInRegion,
       last: section.offsetInRegion + section.size - 1n,
       notify: (event) => this.#take(event),
+      invalidated: (first, last) => options.invalidated(first + this.#offset, last + this.#offset),
     });
   }
 
@@ -81,6 +100,15 @@ export class GuestIommuMr implements Snapshottable<{ delivered: number; failed: 
     this.#region.unregisterNotifier(this.notifier);
   }
 
+  /**
+   * What the tables map from `first` to `last` (inclusive) of the device's addresses; null where that cannot be told.
+   */
+  mappings(first: bigint, last: bigint): RegionMapping[] | null {
+    const { iommu } = this.#region;
+    const listed = iommu.mappings?.(first - this.#offset, last - this.#offset) ?? null;
+    return listed === null ? null : listed.map((mapping) => ({ ...mapping, iova: mapping.iova + this.#offset }));
+  }
+
   save(): { delivered: number; failed: number } {
     return this.notifier.save();
   }
@@ -89,15 +117,19 @@ export class GuestIommuMr implements Snapshottable<{ delivered: number; failed: 
     this.notifier.restore(state);
   }
 
-  #take(event: RegionEvent): void {
-    const { entry } = event;
+  #take({ entry, sweep }: RegionEvent): void {
     const iova = entry.iova + this.#offset;
     const size = entry.mask + 1n;
     if ((entry.permissions & Permission.readWrite) === 0) {
-      this.#map.unmap(iova, size);
+      this.#map.unmap({ iova, size, sweep: sweep === true });
       return;
     }
-    this.#map.mapRam({ iova, gpa: entry.translated, size, ...this.#resolve(entry) });
+    try {
+      this.#map.mapRam({ iova, gpa: entry.translated, size, ...this.#resolve(entry) });
+    } catch (error) {
+      this.#map.refuse({ iova, size });
+      throw error;
+    }
   }
 
   /** The RAM that an entry leads to: all of it in one section, or it is refused. */

@@ -1,3 +1,4 @@
+import { hex } from '../core/address.ts';
 import { CommandError, messageOf } from '../core/errors.ts';
 import { allOrNothing, type Undo } from '../core/undo.ts';
 import type { HostFunction } from '../host/function.ts';
@@ -93,6 +94,24 @@ export class Vfio implements Snapshottable<VfioState> {
   }
 
   save(): VfioState {
+  /**
+   * Compares what each container has mapped with what it should have, behind a reset or a load (check
+   * `layout-after-reset`).
+   */
+  checkLayout(occasion: 'reset' | 'load'): void {
+    const { checks } = this.#trace;
+    if (!checks.isEnabled('layout-after-reset')) return;
+    for (const container of this.#containers) {
+      const fault = container.layoutFault();
+      if (fault === null) continue;
+      const { kind, iova, size } = fault;
+      const what = kind === 'missing' ? 'is not mapped as it should be' : 'is mapped, and should not be so';
+      const desc = `After a ${occasion}, ${hex(iova)}-${hex(iova + size - 1n)} ${what} in container ${container.id}`;
+      const device = this.#devices.find((one) => one.container === container)?.name;
+      checks.fail('layout-after-reset', { ...(device !== undefined && { device }), desc });
+    }
+  }
+
     return {
       nextContainer: this.#nextContainer,
       containers: this.#containers.map((container) => container.save()),

@@ -365,7 +365,8 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       translate: (address, access, attributes) => this.#translator.translate(target(), address, access, attributes),
       replay: (notifier) => this.#translation.replay(target(), notifier),
       mappings: (first, last) => this.#translation.mappings(target(), first, last),
-      notifyFlagChanged: (_old, now) => checkNotifiers(this.properties, target().space, now),
+      notifyFlagChanged: (old, now) =>
+        checkNotifiers(this.#remapping, { space: target().space, old, now }, this.#trace.checks),
     };
   }
 
