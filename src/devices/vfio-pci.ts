@@ -2,8 +2,9 @@ import { formatBdf } from '../core/bdf.ts';
 import { CommandError } from '../core/errors.ts';
 import type { HostFunction } from '../host/function.ts';
 import type { DmaPath } from '../memory/dma.ts';
+import { PAGE_GROUPS } from '../memory/page-request-interface.ts';
 import { PciDevice, type PciIdentity } from '../pci/device.ts';
-import { hostPciAddress, str } from '../qom/kinds.ts';
+import { hostPciAddress, onOffAuto, str } from '../qom/kinds.ts';
 import { deviceProperty } from '../qom/property.ts';
 import type { QomType } from '../qom/type-registry.ts';
 import type { VfioDevice } from '../vfio/device.ts';
@@ -14,10 +15,14 @@ export const vfioPciProperties = {
   host: deviceProperty('host', hostPciAddress, null),
   sysfsdev: deviceProperty('sysfsdev', str, null),
   iommufd: deviceProperty('iommufd', str, null, { description: 'Set host IOMMUFD backend device' }),
+  pri: deviceProperty('pri', onOffAuto, 'auto', {
+    description: 'asks for missing pages (PCIe PRI); auto: once the guest has enabled it in configuration space',
+  }),
 } as const;
 
-/** How many page requests the host's functions can have open. */
-const OUTSTANDING_PAGE_REQUESTS = 512;
+/** Page request control (PCI Express Base 5.0, section 10.5.2.2): its place in the capability, and its bits. */
+const PAGE_REQUEST_CONTROL = 4;
+const PageRequestControl = { enable: 1, reset: 2 } as const;
 
 /** A function of the modelled host, in the hands of the guest. */
 export class VfioPciDevice extends PciDevice {
@@ -31,6 +36,8 @@ export class VfioPciDevice extends PciDevice {
   };
   readonly #context: DeviceContext;
   #vfio: VfioDevice | null = null;
+  /** Where the page request control register lies; null where the guest finds none. */
+  #pageRequestControl: number | null = null;
 
   constructor(type: QomType, context: DeviceContext) {
     super(type);
@@ -65,11 +72,27 @@ export class VfioPciDevice extends PciDevice {
       contract: 'pasid-table',
     });
     if (this.express) this.#showHostCapabilities(this.#vfio.function);
+    this.#checkPageRequests(this.#vfio);
+    this.#followPageRequestControl();
+  }
+
+  protected override onConfigWritten(offset: number, size: number): void {
+    super.onConfigWritten(offset, size);
+    const control = this.#pageRequestControl;
+    if (control !== null && offset < control + 2 && control < offset + size) this.#followPageRequestControl();
+  }
+
+  protected override onReset(): void {
+    super.onReset();
+    this.vfio.function.pages.reset();
+    if (this.#pageRequestControl !== null) this.registers.config.set(this.#pageRequestControl, 2, 0);
+    this.#followPageRequestControl();
   }
 
   protected override onUnrealize(): void {
     this.#vfio?.release();
     this.#vfio = null;
+    this.#pageRequestControl = null;
     super.onUnrealize();
   }
 
@@ -77,8 +100,38 @@ export class VfioPciDevice extends PciDevice {
   #showHostCapabilities({ capabilities: { ats, pageRequests, pasidBits } }: HostFunction): void {
     const { registers } = this;
     if (ats) registers.addCapability({ kind: 'ats' });
-    if (pageRequests) registers.addCapability({ kind: 'page-requests', outstanding: OUTSTANDING_PAGE_REQUESTS });
+    if (pageRequests && this.value(vfioPciProperties.pri) !== 'off') {
+      const at = registers.addCapability({ kind: 'page-requests', outstanding: PAGE_GROUPS });
+      this.#pageRequestControl = at + PAGE_REQUEST_CONTROL;
+    }
     if (pasidBits > 0) registers.addCapability({ kind: 'pasid', bits: pasidBits, execute: true, privileged: true });
+  }
+
+  /** @throws CommandError for `pri=on` where the function, the host or the bus has no page requests */
+  #checkPageRequests(vfio: VfioDevice): void {
+    if (this.value(vfioPciProperties.pri) !== 'on' || this.#pageRequestControl !== null) return;
+    const { name } = vfio.function;
+    vfio.release();
+    this.#vfio = null;
+    throw new CommandError(
+      `Property 'vfio-pci.pri' cannot be 'on': host function ${name} makes no page requests here; that takes pri=on of ` +
+        'the host-function, page-requests=on of the host-iommu, and a PCI Express port',
+    );
+  }
+
+  /** The guest, or `pri=on` in its place, says whether the function asks for pages. */
+  #followPageRequestControl(): void {
+    const { function: source } = this.vfio;
+    const at = this.#pageRequestControl;
+    const asked = this.value(vfioPciProperties.pri) === 'on';
+    if (at === null) return;
+    const control = this.registers.config.read(at, 2);
+    // The reset bit reads as 0, and acts only while requests are disabled (section 10.5.2.2).
+    if ((control & PageRequestControl.reset) !== 0) {
+      this.registers.config.set(at, 2, control & ~PageRequestControl.reset);
+      if ((control & PageRequestControl.enable) === 0) source.pages.reset();
+    }
+    source.pages.enable(asked || (control & PageRequestControl.enable) !== 0);
   }
 
   #address(): HostAddress {

@@ -1,9 +1,10 @@
 import type { VirtualClock } from '../core/clock.ts';
 import { faultReason } from '../iommu/faults.ts';
 import type { DmaRequest, DmaResult } from '../memory/dma.ts';
-import { PageRequestInterface, pagesToAsk } from '../memory/page-request-interface.ts';
+import { PageRequestInterface, type PageRequestInterfaceState, pagesToAsk } from '../memory/page-request-interface.ts';
 import type { PageRequest, PageRequestOutcome, PageRequestSink } from '../memory/page-request.ts';
 import type { Checks } from '../trace/checks.ts';
+import type { Snapshottable } from '../trace/snapshot.ts';
 import type { HostFault } from './translation.ts';
 import type { TranslationAnswer } from './look.ts';
 
@@ -17,11 +18,16 @@ export interface PageRequester {
   forgetPage(pasid: number, address: bigint): void;
 }
 
+export interface HostPageRequestsState {
+  enabled: boolean;
+  groups: PageRequestInterfaceState;
+}
+
 /**
  * Page requests of one host function (PCI Express Base 5.0, section 10.4; VT-d, section 7.4): a request with PASID that
  * meets a fault which software can mend is held, and the pages that it misses are asked for.
  */
-export class HostPageRequests {
+export class HostPageRequests implements Snapshottable<HostPageRequestsState> {
   readonly groups: PageRequestInterface;
   readonly #function: PageRequester;
   #route: PageRequestSink | null = null;
@@ -37,9 +43,17 @@ export class HostPageRequests {
     });
   }
 
-  /** Requests go there from now on; null: none are made. */
-  connect(route: PageRequestSink | null): void {
+  /** Requests go there from now on. */
+  connect(route: PageRequestSink): void {
     this.#route = route;
+  }
+
+  /** No requests are made any more, and those that are open get no answer. `reason` is the end of a sentence. */
+  disconnect(reason: string): void {
+    this.#route = null;
+    this.#enabled = false;
+    this.groups.abandon(reason);
+    this.groups.reset();
   }
 
   /** The function makes page requests: it can, so can the host's IOMMU, and its driver has enabled them. */
@@ -64,9 +78,24 @@ export class HostPageRequests {
     return { kind: 'fault', ...fault, sentence };
   }
 
+  /** A reset of the function. */
+  reset(): void {
+    this.groups.reset();
+  }
+
   /** What a PASID, or all, asked for is gone; `reason` is the end of a sentence. */
   abandon(reason: string, pasid?: number): void {
     this.groups.abandon(reason, pasid);
+  }
+
+  save(): HostPageRequestsState {
+    return { enabled: this.#enabled, groups: this.groups.save() };
+  }
+
+  /** Where the requests go is for the device to say again. */
+  restore(state: HostPageRequestsState): void {
+    this.#enabled = state.enabled;
+    this.groups.restore(state.groups);
   }
 
   #isMissing(page: bigint, pasid: number, write: boolean): boolean {
