@@ -244,10 +244,6 @@ export class HostPageTable implements Snapshottable<HostPageTableState> {
     return this.#merged().map(asMapping);
   }
 
-  save(): HostPageTableState {
-    return { id: this.id, mappings: this.#ranges.map(asMapping) };
-  }
-
   /** The ranges that touch `first` to `last` (inclusive), each as it was mapped, by ascending address. */
   *rangesIn(first: bigint, last: bigint): Generator<HostMapping> {
     const end = page(last) + 1;
@@ -256,6 +252,10 @@ export class HostPageTable implements Snapshottable<HostPageTableState> {
       if (range === undefined || range.start >= end) return;
       yield asMapping(range);
     }
+  }
+
+  save(): HostPageTableState {
+    return { id: this.id, mappings: this.#ranges.map(asMapping) };
   }
 
   restore(state: HostPageTableState): void {

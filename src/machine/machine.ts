@@ -36,8 +36,8 @@ import { InterruptLines } from './interrupt-lines.ts';
 import { installRam } from './memory-layout.ts';
 import { type NotifierInfo, notifiersOf } from './notifiers.ts';
 import { RunState, type RunStatus } from './run-state.ts';
-import { buildTree, type MachineTree, registerMachineTypes, unplugAck } from './tree.ts';
 import { checkLayout } from './layout-check.ts';
+import { buildTree, type MachineTree, registerMachineTypes, unplugAck } from './tree.ts';
 import type { MachineType } from './types.ts';
 
 export interface MachineOptions {
@@ -271,12 +271,12 @@ export class Machine {
     return this.vfio.containers();
   }
 
-  /** Its transfers end, and whoever comes into its slot finds the address space as the unit's registers have it. */
   /** Behind a reset or a load: whether devices reach what they should. A load calls it when all is restored. */
   checkLayout(occasion: 'reset' | 'load'): void {
     checkLayout({ units: this.units, vfio: this.vfio, checks: this.trace.checks }, occasion);
   }
 
+  /** Its transfers end, and whoever comes into its slot finds the address space as the unit's registers have it. */
   #leave(device: PciDevice): () => void {
     this.dmas.cancel(`Device '${device.label}' was unplugged`, device);
     const { bus, devfn } = device;
@@ -302,9 +302,9 @@ export class Machine {
     for (const device of this.devices()) device.reset();
     this.chipset?.reset();
     this.#bootPci();
+    this.checkLayout('reset');
   }
 
-    this.checkLayout('reset');
   /** A unit makes a device's address space when it is first asked for; every device has one from the start. */
   #makeAddressSpaces(): void {
     for (const device of this.devices()) device.connectBusMaster();

@@ -93,7 +93,6 @@ export class Vfio implements Snapshottable<VfioState> {
     }
   }
 
-  save(): VfioState {
   /**
    * Compares what each container has mapped with what it should have, behind a reset or a load (check
    * `layout-after-reset`).
@@ -112,6 +111,7 @@ export class Vfio implements Snapshottable<VfioState> {
     }
   }
 
+  save(): VfioState {
     return {
       nextContainer: this.#nextContainer,
       containers: this.#containers.map((container) => container.save()),
