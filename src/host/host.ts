@@ -1,4 +1,5 @@
 import { type Bdf, formatBdf } from '../core/bdf.ts';
+import { VirtualClock } from '../core/clock.ts';
 import { CommandError } from '../core/errors.ts';
 import type { OperationCounter } from '../core/operation.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
@@ -7,6 +8,7 @@ import { describeHostIommu, describeIotlb, type HostIommuInfo, type HostIotlbInf
 import { HostFunction } from './function.ts';
 import { HostIommu, type HostIommuState } from './iommu.ts';
 import { HostMemory, type HostMemoryState } from './memory.ts';
+import type { HostPageRequestsState } from './page-requests.ts';
 import { BUILT_IN_FUNCTIONS, type HostFunctionOptions, type HostIommuOptions, settingsOf } from './options.ts';
 
 export interface HostOptions {
@@ -17,12 +19,14 @@ export interface HostOptions {
 
 export interface HostParts extends TraceParts {
   readonly operations: OperationCounter;
+  /** Guest time; without it none passes. */
+  readonly clock?: VirtualClock;
   readonly options?: HostOptions;
 }
 
 export interface HostState {
   memory: HostMemoryState;
-  functions: { options: HostFunctionOptions; table: number | null }[];
+  functions: { options: HostFunctionOptions; table: number | null; pages: HostPageRequestsState }[];
   iommu: HostIommuState;
 }
 
@@ -30,15 +34,15 @@ export interface HostState {
 export class Host implements Snapshottable<HostState> {
   readonly memory = new HostMemory();
   readonly #operations: OperationCounter;
-  readonly #trace: TraceParts;
+  readonly #trace: TraceParts & { readonly clock: VirtualClock };
   #iommu: HostIommu;
   /** By requester: segment, bus, device, function. */
   #functions: HostFunction[] = [];
 
   /** @throws CommandError when an option is outside its limits, or two functions have one address */
-  constructor({ operations, options = {}, ...trace }: HostParts) {
+  constructor({ operations, options = {}, clock = new VirtualClock(), ...trace }: HostParts) {
     this.#operations = operations;
-    this.#trace = trace;
+    this.#trace = { ...trace, clock };
     this.#iommu = this.#build(options.iommu ?? {});
     for (const fn of options.functions ?? BUILT_IN_FUNCTIONS) this.addFunction(fn);
   }
@@ -84,6 +88,7 @@ export class Host implements Snapshottable<HostState> {
       );
     }
     device.release();
+    this.#iommu.caches.removeDeviceCache(device.requester);
     this.#functions = this.#functions.filter((other) => other !== device);
   }
 
@@ -115,7 +120,11 @@ export class Host implements Snapshottable<HostState> {
   save(): HostState {
     return {
       memory: this.memory.save(),
-      functions: this.#functions.map((device) => ({ options: optionsOf(device), table: device.table?.id ?? null })),
+      functions: this.#functions.map((device) => ({
+        options: optionsOf(device),
+        table: device.table?.id ?? null,
+        pages: device.pages.save(),
+      })),
       iommu: this.#iommu.save(),
     };
   }
@@ -132,7 +141,8 @@ export class Host implements Snapshottable<HostState> {
     );
     for (const device of known.values()) if (!this.#functions.includes(device)) device.restoreAttachment(null, null);
     const attached = new Map<number, number>();
-    for (const [index, { table }] of state.functions.entries()) {
+    for (const [index, { pages, table }] of state.functions.entries()) {
+      this.#functions[index]!.pages.restore(pages);
       if (table !== null) attached.set(this.#functions[index]!.requester, table);
     }
     this.#iommu.restore(state.iommu, this.#functions, attached);

@@ -5,6 +5,7 @@ import { OperationCounter } from '../core/operation.ts';
 import { dmaPathOf } from '../devices/bus-master.ts';
 import { registerDeviceTypes } from '../devices/catalogue.ts';
 import { type DeviceContext, UnitList } from '../devices/context.ts';
+import { pageGroupsOf } from '../devices/page-groups.ts';
 import { addObject, deleteObject } from '../devices/user-object.ts';
 import { Host } from '../host/host.ts';
 import type { HostOptions } from '../host/host.ts';
@@ -297,6 +298,7 @@ export class Machine {
 
   #reset(): void {
     this.dmas.cancel('The machine was reset');
+    for (const device of this.devices()) pageGroupsOf(device)?.reset();
     for (const unit of this.units) unit.reset();
     this.guests.reset();
     for (const device of this.devices()) device.reset();

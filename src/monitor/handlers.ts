@@ -15,6 +15,7 @@ import { mappingHandlers } from './mappings.ts';
 import { memoryHandlers } from './memory.ts';
 import { migrationHandlers } from './migration.ts';
 import { objectModelHandlers } from './object-model.ts';
+import { pageRequestHandlers } from './page-requests.ts';
 import { pciHandlers } from './pci.ts';
 import { protocolHandlers } from './protocol.ts';
 import { reverseTranslationHandlers } from './reverse-translation.ts';
@@ -36,6 +37,7 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...objectModelHandlers(machine),
     ...memoryHandlers(machine),
     ...dmaHandlers(machine),
+    ...pageRequestHandlers(machine),
     ...iommuHandlers(machine),
     ...translationHandlers(machine),
     ...mappingHandlers(machine),

@@ -11,6 +11,7 @@ import { VfioContainer, type ContainerState, type VfioContract } from './contain
 import { VfioDevice } from './device.ts';
 import { GuestIommuObject } from './guest-iommu-object.ts';
 import { type HostAddress, resolveHostFunction } from './host-address.ts';
+import { PageRequestRoute } from './page-request-route.ts';
 
 export interface VfioParts extends TraceParts {
   readonly host: Host;
@@ -158,6 +159,13 @@ export class Vfio implements Snapshottable<VfioState> {
     const listener =
       object === null ? null : new GuestIommuObject(name, object, found, () => container.guestRegions.length > 0);
     listener?.register();
+    if (object !== null && viommu !== null) {
+      const { events } = this.#trace;
+      const { contract } = attachment;
+      found.pages.connect(
+        new PageRequestRoute({ device: name, bus, devfn, contract, function: found, object, viommu, events }),
+      );
+    }
     const device: VfioDevice = new VfioDevice({
       name,
       container,
@@ -165,6 +173,7 @@ export class Vfio implements Snapshottable<VfioState> {
       listener,
       release: () => {
         this.#devices = this.#devices.filter((other) => other !== device);
+        found.pages.disconnect('the device was removed');
         listener?.unregister();
         found.detach();
         this.#dropIfUnused(container);
