@@ -51,6 +51,7 @@ _viommu_commands='
   query-iommu-notifiers
   iommu-translate
   query-iotlb
+  page-response
   iommu-reverse-translate
   query-iommu-mappings
   guest-iommu-enable
@@ -104,6 +105,7 @@ _viommu_ask() {
     iommu-set-bypass) form='{"device": , "mode": }' ;;
     iommu-translate) form='{"device": , "address": }' ;;
     query-iotlb) form='{"side": }' ;;
+    page-response) form='{"device": , "group": , "response": }' ;;
     iommu-reverse-translate) form='{"address": , "space": }' ;;
     query-iommu-mappings) form='{"device": }' ;;
     guest-iommu-enable) form='{"mode": }' ;;

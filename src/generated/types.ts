@@ -1104,6 +1104,40 @@ export interface IommuPasidTableBindFailedEvent {
   operation: number;
 }
 
+/** Data of IOMMU_PASID_ATTACHED. */
+export interface IommuPasidAttachedEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** The PASID. */
+  pasid: number;
+  /** Number of the page table, as query-host-iommu lists it: a nested one, or the second stage for a PASID that passes through. */
+  'page-table': number;
+  /** True when it was attached to another one until now. */
+  replaced: boolean;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** Data of IOMMU_PASID_DETACHED. */
+export interface IommuPasidDetachedEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** The PASID. */
+  pasid: number;
+  /** Number of the page table that it was attached to. */
+  'page-table': number;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
 /** Data of IOMMU_IOTLB_FLUSHED. */
 export interface IommuIotlbFlushedEvent {
   /** The vIOMMU. */
@@ -1358,28 +1392,6 @@ export interface QueryIotlbReturn {
   next?: bigint | undefined;
 }
 
-/** Data of IOMMU_PAGE_REQUEST. */
-export interface IommuPageRequestEvent {
-  /** The vIOMMU. */
-  iommu: string;
-  /** The device. */
-  device: string;
-  /** The PASID; absent for a request without one. */
-  pasid?: number | undefined;
-  /** The page that is asked for. */
-  address: bigint;
-  /** The page request group, which the answer names. */
-  group: number;
-  /** True for the last request of its group. */
-  last: boolean;
-  /** What the device wants to do there. */
-  access: readonly Access[];
-  /** Number of the event, from 1, gapless over all model events. */
-  sequence: number;
-  /** Number of the operation that caused it; 0 while the machine is built. */
-  operation: number;
-}
-
 /** Data of IOMMU_FAULT. */
 export interface IommuFaultEvent {
   /** The vIOMMU. */
@@ -1396,6 +1408,43 @@ export interface IommuFaultEvent {
   code: number;
   /** The same as a word. */
   reason: FaultReason;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** How software answers the requests of a group. */
+export type PageResponse = 'success' | 'invalid' | 'failure';
+
+/** Arguments of page-response. */
+export interface PageResponseArguments {
+  /** The device: its id, its QOM path, or its PCI address. */
+  device: string;
+  /** The group, from IOMMU_PAGE_REQUEST. */
+  group: number;
+  /** The answer. */
+  response: PageResponse;
+  /** The PASID of the requests, to be sure of the group; default: whichever it has. */
+  pasid?: number | undefined;
+}
+
+/** Data of IOMMU_PAGE_REQUEST. */
+export interface IommuPageRequestEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** The PASID; absent for a request without one. */
+  pasid?: number | undefined;
+  /** The page that is asked for. */
+  address: bigint;
+  /** The page request group, which the answer names. */
+  group: number;
+  /** True for the last request of its group. */
+  last: boolean;
+  /** What the device wants to do there. */
+  access: readonly Access[];
   /** Number of the event, from 1, gapless over all model events. */
   sequence: number;
   /** Number of the operation that caused it; 0 while the machine is built. */
@@ -2154,6 +2203,8 @@ export interface CommandMap {
   'iommu-translate': { arguments: IommuTranslateArguments; returns: TranslationResult };
   /** List the entries of the vIOMMUs' or the host's IOTLB. */
   'query-iotlb': { arguments: QueryIotlbArguments; returns: QueryIotlbReturn };
+  /** Answer a group of page requests of a device. */
+  'page-response': { arguments: PageResponseArguments; returns: Empty };
   /** Tell which devices reach an address, with which PASIDs and by which addresses of theirs. */
   'iommu-reverse-translate': { arguments: IommuReverseTranslateArguments; returns: IommuReverseTranslateReturn };
   /** List what the guest's tables map for a device. */
@@ -2220,16 +2271,20 @@ export interface EventMap {
   IOMMU_PASID_TABLE_UNBOUND: IommuPasidTableUnboundEvent;
   /** A bind that the guest asked for by its tables and registers was refused. */
   IOMMU_PASID_TABLE_BIND_FAILED: IommuPasidTableBindFailedEvent;
+  /** A PASID of a device was attached to a page table of the host. */
+  IOMMU_PASID_ATTACHED: IommuPasidAttachedEvent;
+  /** A PASID of a device is attached to no page table any more. */
+  IOMMU_PASID_DETACHED: IommuPasidDetachedEvent;
   /** A flush of the guest's first stage was passed on. */
   IOMMU_IOTLB_FLUSHED: IommuIotlbFlushedEvent;
   /** A flush of the PASID cache was passed on. */
   IOMMU_PASID_CACHE_FLUSHED: IommuPasidCacheFlushedEvent;
   /** A device's address space changed between bypass and translation. */
   IOMMU_REGION_SWITCHED: IommuRegionSwitchedEvent;
-  /** A vIOMMU put a device's page request into its guest's page request queue. */
-  IOMMU_PAGE_REQUEST: IommuPageRequestEvent;
   /** A vIOMMU recorded a fault, where its guest driver can read it. */
   IOMMU_FAULT: IommuFaultEvent;
+  /** A device asks for a page that it misses. */
+  IOMMU_PAGE_REQUEST: IommuPageRequestEvent;
   /** Region notifiers were told of a mapping. */
   IOMMU_MAPPED: IommuMappedEvent;
   /** Region notifiers were told that a mapping went. */
@@ -2253,11 +2308,13 @@ export type ModelEventName =
   | 'IOMMU_PASID_TABLE_BOUND'
   | 'IOMMU_PASID_TABLE_UNBOUND'
   | 'IOMMU_PASID_TABLE_BIND_FAILED'
+  | 'IOMMU_PASID_ATTACHED'
+  | 'IOMMU_PASID_DETACHED'
   | 'IOMMU_IOTLB_FLUSHED'
   | 'IOMMU_PASID_CACHE_FLUSHED'
   | 'IOMMU_REGION_SWITCHED'
-  | 'IOMMU_PAGE_REQUEST'
   | 'IOMMU_FAULT'
+  | 'IOMMU_PAGE_REQUEST'
   | 'IOMMU_MAPPED'
   | 'IOMMU_UNMAPPED'
   | 'VFIO_DMA_MAPPED'
