@@ -2,10 +2,11 @@ import { type Bdf, formatBdf } from '../core/bdf.ts';
 import { VirtualClock } from '../core/clock.ts';
 import { CommandError } from '../core/errors.ts';
 import type { OperationCounter } from '../core/operation.ts';
+import type { HeldBackState } from '../trace/held-back.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import { describeHostIommu, describeIotlb, type HostIommuInfo, type HostIotlbInfo } from './describe.ts';
-import { HostFunction } from './function.ts';
+import { type GuestFlush, HostFunction } from './function.ts';
 import { HostIommu, type HostIommuState } from './iommu.ts';
 import { HostMemory, type HostMemoryState } from './memory.ts';
 import type { HostPageRequestsState } from './page-requests.ts';
@@ -26,7 +27,12 @@ export interface HostParts extends TraceParts {
 
 export interface HostState {
   memory: HostMemoryState;
-  functions: { options: HostFunctionOptions; table: number | null; pages: HostPageRequestsState }[];
+  functions: {
+    options: HostFunctionOptions;
+    table: number | null;
+    pages: HostPageRequestsState;
+    invalidations: HeldBackState<GuestFlush>;
+  }[];
   iommu: HostIommuState;
 }
 
@@ -114,7 +120,7 @@ export class Host implements Snapshottable<HostState> {
 
   /** What query-iotlb shows of this side, all devices or one. */
   iotlbEntries(device?: string): HostIotlbInfo[] {
-    return describeIotlb(this.#iommu, device);
+    return describeIotlb(this.#iommu, this.#functions, device);
   }
 
   save(): HostState {
@@ -124,6 +130,7 @@ export class Host implements Snapshottable<HostState> {
         options: optionsOf(device),
         table: device.table?.id ?? null,
         pages: device.pages.save(),
+        invalidations: device.invalidations.save(),
       })),
       iommu: this.#iommu.save(),
     };
@@ -141,8 +148,9 @@ export class Host implements Snapshottable<HostState> {
     );
     for (const device of known.values()) if (!this.#functions.includes(device)) device.restoreAttachment(null, null);
     const attached = new Map<number, number>();
-    for (const [index, { pages, table }] of state.functions.entries()) {
+    for (const [index, { invalidations, pages, table }] of state.functions.entries()) {
       this.#functions[index]!.pages.restore(pages);
+      this.#functions[index]!.invalidations.restore(invalidations);
       if (table !== null) attached.set(this.#functions[index]!.requester, table);
     }
     this.#iommu.restore(state.iommu, this.#functions, attached);

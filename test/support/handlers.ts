@@ -25,9 +25,9 @@ export class HandlerRig {
   run<Name extends keyof Handlers>(name: Name, args: CommandMap[Name]['arguments']): CommandMap[Name]['returns'] {
     const later: (() => void)[] = [];
     const context: CommandContext = {
-      client: { id: 1, setEventPatterns: () => {} },
+      client: { id: 1 },
       afterReply: (action) => void later.push(action),
-      invoke: () => {
+      prepare: () => {
         throw new Error('no batches here');
       },
     };
