@@ -1461,6 +1461,7 @@ export const schema: SchemaShape = {
       members: [
         { name: 'id', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
         { name: 'contract', type: { kind: 'named', name: 'VfioContract' }, optional: false },
+        { name: 'iommufd', type: { kind: 'string' }, optional: true },
         { name: 'groups', type: { kind: 'array', items: { kind: 'named', name: 'VfioGroupInfo' } }, optional: false },
         { name: 'mappings', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
         {
@@ -1521,6 +1522,9 @@ export const schema: SchemaShape = {
         },
         { name: 'ats', type: { kind: 'boolean' }, optional: false },
         { name: 'page-requests', type: { kind: 'boolean' }, optional: false },
+        { name: 'dirty-tracking', type: { kind: 'boolean' }, optional: false },
+        { name: 'coherency', type: { kind: 'boolean' }, optional: false },
+        { name: 'max-page-tables', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
       ],
       open: false,
     },
@@ -1544,6 +1548,11 @@ export const schema: SchemaShape = {
         { name: 'kind', type: { kind: 'named', name: 'HostPageTableKind' }, optional: false },
         { name: 'parent', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: true },
         { name: 'devices', type: { kind: 'array', items: { kind: 'string' } }, optional: false },
+        {
+          name: 'pasids',
+          type: { kind: 'array', items: { kind: 'integer', minimum: 0, maximum: 1048575 } },
+          optional: true,
+        },
       ],
       open: false,
     },
@@ -1740,7 +1749,7 @@ export const schema: SchemaShape = {
       kind: 'object',
       members: [
         { name: 'since', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
-        { name: 'limit', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+        { name: 'limit', type: { kind: 'integer', minimum: 1, maximum: 10000 }, optional: true },
       ],
       open: false,
     },

@@ -1672,6 +1672,8 @@ export interface VfioContainerInfo {
   id: number;
   /** How guest tables reach the host. */
   contract: VfioContract;
+  /** The object that its devices name with `iommufd=`; with that contract only. */
+  iommufd?: string | undefined;
   /** The groups in it. */
   groups: readonly VfioGroupInfo[];
   /** Mappings now in it. */
@@ -1736,6 +1738,12 @@ export interface HostIommuCapabilities {
   ats: boolean;
   /** True when devices may ask for missing pages. */
   'page-requests': boolean;
+  /** True when second-stage entries note which pages were written. */
+  'dirty-tracking': boolean;
+  /** True when walks and writes of devices snoop the caches of processors. */
+  coherency: boolean;
+  /** How many nested page tables, one for each attached PASID, there can be. */
+  'max-page-tables': number;
 }
 
 /** A PCI function of the host. */
@@ -1767,6 +1775,8 @@ export interface HostPageTableInfo {
   parent?: number | undefined;
   /** The devices that use it. */
   devices: readonly string[];
+  /** The PASIDs that go through it; of a nested one that was attached by contract iommufd. */
+  pasids?: readonly number[] | undefined;
 }
 
 /** A cache on the way of a DMA. */
