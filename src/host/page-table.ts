@@ -24,6 +24,8 @@ export interface HostPageTableState {
 export interface PageTableHost {
   readonly memory: HostMemory;
   readonly capabilities: HostCapabilities;
+  /** The number of the operation that goes on. */
+  readonly operation: number;
   /** Drops every cached entry that depended on input pages `start` to before `end` of `table`. */
   invalidateRange(table: HostPageTable, start: number, end: number): void;
 }
@@ -61,6 +63,8 @@ export class HostPageTable implements Snapshottable<HostPageTableState> {
   readonly = false;
   /** Grows with each change of what is mapped: who remembers a {@link HostPageTable.range} compares it. */
   changes = 0;
+  /** The operation of the latest of them. */
+  lastChange = 0;
   readonly #host: PageTableHost;
   readonly #functions: HostFunction[] = [];
   /** Larger page sizes than the smallest, as a number of 4 KiB pages, descending. */
@@ -271,6 +275,7 @@ export class HostPageTable implements Snapshottable<HostPageTableState> {
   #changed(): void {
     this.#latest = 0;
     this.changes += 1;
+    this.lastChange = this.#host.operation;
   }
 
   #merged(): Range[] {
