@@ -4,7 +4,7 @@ import type { HostFunction } from '../host/function.ts';
 import type { DmaPath } from '../memory/dma.ts';
 import { PAGE_GROUPS } from '../memory/page-request-interface.ts';
 import { PciDevice, type PciIdentity } from '../pci/device.ts';
-import { hostPciAddress, onOffAuto, str } from '../qom/kinds.ts';
+import { hostPciAddress, link, onOffAuto, str } from '../qom/kinds.ts';
 import { deviceProperty } from '../qom/property.ts';
 import type { QomType } from '../qom/type-registry.ts';
 import type { VfioDevice } from '../vfio/device.ts';
@@ -14,7 +14,7 @@ import type { DeviceContext } from './context.ts';
 export const vfioPciProperties = {
   host: deviceProperty('host', hostPciAddress, null),
   sysfsdev: deviceProperty('sysfsdev', str, null),
-  iommufd: deviceProperty('iommufd', str, null, { description: 'Set host IOMMUFD backend device' }),
+  iommufd: deviceProperty('iommufd', link('iommufd'), null, { description: 'Set host IOMMUFD backend device' }),
   pri: deviceProperty('pri', onOffAuto, 'auto', {
     description: 'asks for missing pages (PCIe PRI); auto: once the guest has enabled it in configuration space',
   }),
@@ -58,18 +58,12 @@ export class VfioPciDevice extends PciDevice {
     super.onRealize();
     const address = this.#address();
     const iommufd = this.value(vfioPciProperties.iommufd);
-    if (iommufd !== null && iommufd !== '') {
-      throw new CommandError(
-        `Property 'vfio-pci.iommufd' cannot take '${iommufd}': host functions are attached with contract pasid-table ` +
-          'only; leave iommufd out',
-      );
-    }
     this.#vfio = this.#context.vfio.attach({
       name: this.label,
       address,
       bus: this.bus,
       devfn: this.devfn,
-      contract: 'pasid-table',
+      ...(iommufd !== null && { iommufd: iommufd.name }),
     });
     if (this.express) this.#showHostCapabilities(this.#vfio.function);
     this.#checkPageRequests(this.#vfio);

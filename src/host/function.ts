@@ -11,6 +11,7 @@ import { checkPasidTable, maximumTableSize } from './binding.ts';
 import type { ContextEntry, NestedTable } from './caches.ts';
 import type { DeviceCache } from './device-cache.ts';
 import { HostDmaPath } from './dma-path.ts';
+import { FlushAudit } from './flush-audit.ts';
 import type { HostIommu } from './iommu.ts';
 import type { TranslationAnswer } from './look.ts';
 import { HostPageRequests } from './page-requests.ts';
@@ -49,6 +50,7 @@ export class HostFunction implements HostIommuDevice {
   /** The way of what the guest invalidates into the caches. */
   readonly invalidations: FaultPath<GuestFlush, number>;
   readonly #iommu: HostIommu;
+  readonly #audit: FlushAudit;
   #device: (() => string) | null = null;
   #table: HostPageTable | null = null;
   #nested: NestedTable | null = null;
@@ -73,6 +75,7 @@ export class HostFunction implements HostIommuDevice {
     };
     this.requester = options.bdf.segment * 0x1_0000 + sourceId(options.bdf);
     this.#iommu = iommu;
+    this.#audit = new FlushAudit(this, iommu);
     this.invalidations = new FaultPath({
       point: 'invalidate',
       faults: iommu.faults,
@@ -193,7 +196,9 @@ export class HostFunction implements HostIommuDevice {
    * @throws CommandError when a domain id is left out and there is no entry to take it from
    */
   flushIotlb(flush: IotlbFlush): number {
-    return this.#nested === null ? 0 : (this.invalidations.take({ kind: 'iotlb', flush }) ?? 0);
+    return this.#audit.iotlb(flush, () =>
+      this.#nested === null ? 0 : (this.invalidations.take({ kind: 'iotlb', flush }) ?? 0),
+    );
   }
 
   #flushIotlb(flush: IotlbFlush): number {
@@ -225,7 +230,9 @@ export class HostFunction implements HostIommuDevice {
 
   /** Drops cached PASID entries of the bound table; returns how many. The IOTLB keeps what it has. */
   flushPasidCache(flush: PasidCacheFlush): number {
-    return this.#nested === null ? 0 : (this.invalidations.take({ kind: 'pasid-cache', flush }) ?? 0);
+    return this.#audit.pasidCache(flush, () =>
+      this.#nested === null ? 0 : (this.invalidations.take({ kind: 'pasid-cache', flush }) ?? 0),
+    );
   }
 
   #flushPasidCache(flush: PasidCacheFlush): number {

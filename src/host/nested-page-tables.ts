@@ -41,13 +41,14 @@ const PAGE = 4096n;
 export class NestedPageTables {
   readonly #caches: HostCaches;
   readonly #nextId: () => number;
-  readonly #limit: number;
+  /** How many there can be. */
+  readonly limit: number;
   readonly #tables = new Map<number, NestedPageTable>();
 
   constructor({ caches, nextId, limit }: NestedPageTablesParts) {
     this.#caches = caches;
     this.#nextId = nextId;
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   /** By id. */
@@ -65,10 +66,10 @@ export class NestedPageTables {
    */
   allocate(source: HostFunction, parent: HostPageTable, first: FirstStage): NestedPageTable {
     checkNesting(source.name, source.capabilities);
-    if (this.#tables.size >= this.#limit) {
+    if (this.#tables.size >= this.limit) {
       throw new CommandError(
-        `The host IOMMU has room for ${this.#limit} nested page tables, and all are in use: detach PASIDs, or start ` +
-          `with a host-iommu that has max-page-tables=${this.#limit + 1} or more`,
+        `The host IOMMU has room for ${this.limit} nested page tables, and all are in use: detach PASIDs, or start ` +
+          `with a host-iommu that has max-page-tables=${this.limit + 1} or more`,
       );
     }
     const table = new NestedPageTable(this.#nextId(), parent, first);

@@ -1,5 +1,5 @@
 import type { AddressSpace } from '../memory/address-space.ts';
-import type { HostIommuDevice } from '../memory/host-device.ts';
+import type { GuestCapabilities, HostIommuDevice } from '../memory/host-device.ts';
 import type { PageRequest, PageRequestOutcome, PageResponder } from '../memory/page-request.ts';
 import type { PciBus } from './bus.ts';
 
@@ -13,6 +13,8 @@ export interface PciIommuOps {
   /** A host function stands behind this one. Throws CommandError when the IOMMU cannot live with what the host has. */
   attachHostDevice?(bus: PciBus, devfn: number, device: HostIommuDevice): void;
   detachHostDevice?(bus: PciBus, devfn: number): void;
+  /** What it offers beyond mappings; absent where that is nothing. */
+  readonly guestCapabilities?: GuestCapabilities;
   /** The guest has enabled page requests of the function; asking leaves no trace. */
   takesPageRequests?(bus: PciBus, devfn: number): boolean;
   /**

@@ -21,7 +21,8 @@ export type VfioContract = 'pasid-table' | 'iommufd';
 
 export interface ContainerParts extends TraceParts {
   readonly id: number;
-  readonly contract: VfioContract;
+  /** The iommufd object that it belongs to; null: contract pasid-table. */
+  readonly iommufd: string | null;
   /** The devices' address space, whose RAM (or whose translations) the container maps. */
   readonly addressSpace: AddressSpace;
   readonly table: HostPageTable;
@@ -48,7 +49,7 @@ const TOP_BIT = 1n << 63n;
 export class VfioContainer implements MemoryListener, Snapshottable<ContainerState> {
   readonly priority = 0;
   readonly id: number;
-  readonly contract: VfioContract;
+  readonly iommufd: string | null;
   readonly addressSpace: AddressSpace;
   readonly table: HostPageTable;
   readonly #pageSize: bigint;
@@ -60,7 +61,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
 
   constructor(parts: ContainerParts) {
     this.id = parts.id;
-    this.contract = parts.contract;
+    this.iommufd = parts.iommufd;
     this.addressSpace = parts.addressSpace;
     this.table = parts.table;
     this.#pageSize = parts.pageSize;
@@ -76,6 +77,10 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
       checks: parts.checks,
       faults: parts.faults,
     });
+  }
+
+  get contract(): VfioContract {
+    return this.iommufd === null ? 'pasid-table' : 'iommufd';
   }
 
   /** The sections of IOMMU regions that are shadowed now; none in bypass. */

@@ -1,7 +1,7 @@
 import type { HostFunction } from '../host/function.ts';
 import type { DmaPath } from '../memory/dma.ts';
 import type { VfioContainer } from './container.ts';
-import type { GuestIommuObject } from './guest-iommu-object.ts';
+import type { GuestListener } from './guest-listener.ts';
 
 export interface VfioDeviceParts {
   /** The guest device's id, or its QOM path where it has none. */
@@ -9,7 +9,7 @@ export interface VfioDeviceParts {
   readonly container: VfioContainer;
   readonly function: HostFunction & { readonly group: number };
   /** Null where no IOMMU stands before the device. */
-  readonly listener: GuestIommuObject | null;
+  readonly listener: GuestListener | null;
   /** Takes everything back that attaching it did. */
   release(): void;
 }
@@ -20,7 +20,7 @@ export class VfioDevice {
   readonly container: VfioContainer;
   readonly function: HostFunction;
   readonly group: number;
-  readonly listener: GuestIommuObject | null;
+  readonly listener: GuestListener | null;
   /** The way of the device's DMA: through the host's IOMMU, never through the guest's address space. */
   readonly dmaPath: DmaPath;
   readonly #release: () => void;

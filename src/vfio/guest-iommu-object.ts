@@ -1,23 +1,14 @@
-import { CommandError } from '../core/errors.ts';
 import type { HostFunction } from '../host/function.ts';
-import type {
-  IommuObject,
-  IotlbFlush,
-  ObjectEvent,
-  ObjectListener,
-  PasidCacheFlush,
-  PasidTable,
-} from '../memory/iommu-object.ts';
-
-const EVENTS: readonly ObjectEvent[] = ['bind', 'unbind', 'flush-iotlb', 'flush-pasid-cache'];
+import type { IommuObject, IotlbFlush, PasidCacheFlush, PasidTable } from '../memory/iommu-object.ts';
+import { GUEST_EVENTS, type GuestListener, refuseShadowed } from './guest-listener.ts';
 
 /**
- * Carries what the vIOMMU says about one device to the host function behind it. It hangs on the IOMMU object of the
+ * Carries what the vIOMMU says about one device to the host function behind it, by contract `pasid-table`. It hangs on the IOMMU object of the
  * device's address space, which exists whether or not that space shows an IOMMU region now: in bypass, where no
  * region notifier can be registered, this one still is. It belongs to the device, not to the container, since two
  * devices of a container may sit behind different IOMMU objects.
  */
-export class GuestIommuObject implements ObjectListener {
+export class GuestIommuObject implements GuestListener {
   readonly name = 'vfio-guest-iommu-object';
   readonly kind = 'vfio';
   readonly device: string;
@@ -37,7 +28,7 @@ export class GuestIommuObject implements ObjectListener {
   }
 
   register(): void {
-    this.#object.register(this, EVENTS);
+    this.#object.register(this, GUEST_EVENTS);
   }
 
   /** A table that is still bound is unbound on the way: the object asks its listener to let go. */
@@ -50,12 +41,7 @@ export class GuestIommuObject implements ObjectListener {
    *   before stays bound then
    */
   bind(table: PasidTable): void {
-    if (this.#isShadowed()) {
-      throw new CommandError(
-        `Device '${this.device}' is translated by its vIOMMU, so the host maps I/O-virtual addresses for it and cannot ` +
-          'walk a PASID table in guest-physical memory; switch it with iommu-set-bypass, mode bypass, first',
-      );
-    }
+    if (this.#isShadowed()) throw refuseShadowed(this.device);
     this.#function.bindPasidTable(table);
   }
 

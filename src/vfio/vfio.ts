@@ -4,13 +4,17 @@ import { allOrNothing, type Undo } from '../core/undo.ts';
 import type { HostFunction } from '../host/function.ts';
 import type { Host } from '../host/host.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
+import type { IommuObject } from '../memory/iommu-object.ts';
 import type { PciBus } from '../pci/bus.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import { VfioContainer, type ContainerState, type VfioContract } from './container.ts';
 import { VfioDevice } from './device.ts';
 import { GuestIommuObject } from './guest-iommu-object.ts';
+import type { GuestListener } from './guest-listener.ts';
 import { type HostAddress, resolveHostFunction } from './host-address.ts';
+import { exceedingCapabilities } from './host-capabilities.ts';
+import { IommufdListener } from './iommufd-listener.ts';
 import { PageRequestRoute } from './page-request-route.ts';
 
 export interface VfioParts extends TraceParts {
@@ -25,12 +29,14 @@ export interface VfioAttachment {
   readonly address: HostAddress;
   readonly bus: PciBus;
   readonly devfn: number;
-  readonly contract: VfioContract;
+  /** The id of an iommufd object: contract iommufd. Absent: contract pasid-table. */
+  readonly iommufd?: string;
 }
 
 export interface ContainerInfo {
   readonly id: number;
   readonly contract: VfioContract;
+  readonly iommufd?: string;
   readonly groups: { id: number; devices: string[] }[];
   /** How many runs are mapped. */
   readonly mappings: number;
@@ -81,13 +87,20 @@ export class Vfio implements Snapshottable<VfioState> {
     const found = resolveHostFunction(this.#host, attachment.address);
     if (found.device !== null) throw new CommandError(`vfio ${found.name}: device is already attached`);
     const addressSpace = attachment.bus.addressSpaceOf(attachment.devfn);
-    this.#checkGroup(found, addressSpace, attachment.contract);
+    const iommufd = attachment.iommufd ?? null;
+    this.#checkGroup(found, addressSpace, iommufd);
+    const guest = attachment.bus.effectiveIommuOps()?.guestCapabilities;
+    const exceeding = guest === undefined ? [] : exceedingCapabilities(guest, this.#host.iommu.capabilities);
     const nextContainer = this.#nextContainer;
     try {
-      return allOrNothing((undo) => {
+      if (iommufd !== null && exceeding[0] !== undefined) throw new CommandError(exceeding[0]);
+      const device = allOrNothing((undo) => {
         undo(() => (this.#nextContainer = nextContainer));
         return this.#attach(attachment, found, addressSpace, undo);
       });
+      // The contract of 2017 never asks what the vIOMMU has promised.
+      for (const desc of exceeding) this.#trace.checks.fail('host-capabilities', { device: device.name, desc });
+      return device;
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
       throw new CommandError(`vfio ${found.name}: ${messageOf(error)}`, error.errorClass);
@@ -128,16 +141,17 @@ export class Vfio implements Snapshottable<VfioState> {
     this.#nextContainer = state.nextContainer;
   }
 
-  #checkGroup(found: HostFunction, addressSpace: AddressSpace, contract: VfioContract): void {
+  #checkGroup(found: HostFunction, addressSpace: AddressSpace, iommufd: string | null): void {
     const mate = this.#devices.find((device) => device.group === found.group);
     if (mate === undefined) return;
     if (mate.container.addressSpace !== addressSpace) {
       throw new CommandError(`vfio ${found.name}: group ${mate.group} used in multiple address spaces`);
     }
-    if (mate.container.contract !== contract) {
+    if (mate.container.iommufd !== iommufd) {
+      const how = mate.container.iommufd === null ? 'without iommufd' : `with iommufd=${mate.container.iommufd}`;
       throw new CommandError(
-        `vfio ${found.name}: group ${mate.group} is used with contract ${mate.container.contract} by device ` +
-          `'${mate.name}'; attach all functions of a group with the same one`,
+        `vfio ${found.name}: group ${mate.group} is used ${how} by device '${mate.name}'; attach all functions of a ` +
+          'group in the same way',
       );
     }
   }
@@ -154,14 +168,14 @@ export class Vfio implements Snapshottable<VfioState> {
     undo(() => viommu?.detachHostDevice?.(bus, devfn));
     found.claim(() => name);
     undo(() => found.release());
-    const container = this.#containerOf(addressSpace, attachment.contract, undo, (made) => found.attach(made.table));
+    const iommufd = attachment.iommufd ?? null;
+    const container = this.#containerOf(addressSpace, iommufd, undo, (made) => found.attach(made.table));
     const object = addressSpace.iommuObject();
-    const listener =
-      object === null ? null : new GuestIommuObject(name, object, found, () => container.guestRegions.length > 0);
+    const listener = object === null ? null : this.#listenerOf(name, object, found, container);
     listener?.register();
     if (object !== null && viommu !== null) {
       const { events } = this.#trace;
-      const { contract } = attachment;
+      const { contract } = container;
       found.pages.connect(
         new PageRequestRoute({ device: name, bus, devfn, contract, function: found, object, viommu, events }),
       );
@@ -185,14 +199,23 @@ export class Vfio implements Snapshottable<VfioState> {
     return device;
   }
 
+  /** What carries the vIOMMU's word about a device to the host, by the contract of its container. */
+  #listenerOf(device: string, object: IommuObject, found: HostFunction, container: VfioContainer): GuestListener {
+    const isShadowed = (): boolean => container.guestRegions.length > 0;
+    if (container.contract === 'pasid-table') return new GuestIommuObject(device, object, found, isShadowed);
+    const { iommu } = this.#host;
+    const { events } = this.#trace;
+    return new IommufdListener({ device, object, function: found, iommu, memory: this.#memory, events, isShadowed });
+  }
+
   /** The container of an address space; a new one maps the space after `attach` has put the function under its table. */
   #containerOf(
     addressSpace: AddressSpace,
-    contract: VfioContract,
+    iommufd: string | null,
     undo: Undo,
     attach: (container: VfioContainer) => void,
   ): VfioContainer {
-    const present = this.#containers.find((one) => one.addressSpace === addressSpace && one.contract === contract);
+    const present = this.#containers.find((one) => one.addressSpace === addressSpace && one.iommufd === iommufd);
     if (present !== undefined) {
       attach(present);
       return present;
@@ -201,7 +224,7 @@ export class Vfio implements Snapshottable<VfioState> {
     const table = iommu.createPageTable();
     const container = new VfioContainer({
       id: this.#nextContainer++,
-      contract,
+      iommufd,
       addressSpace,
       table,
       pageSize: iommu.capabilities.pageSizes[0]!,
@@ -236,6 +259,7 @@ export class Vfio implements Snapshottable<VfioState> {
     return {
       id: container.id,
       contract: container.contract,
+      ...(container.iommufd !== null && { iommufd: container.iommufd }),
       groups: groups.map((id) => ({ id, devices: inGroup(id) })),
       mappings: container.table.mergedCount,
       listeners: [

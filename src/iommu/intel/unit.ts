@@ -2,7 +2,7 @@ import { hex } from '../../core/address.ts';
 import { formatBdf, formatShortBdf } from '../../core/bdf.ts';
 import { CommandError } from '../../core/errors.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
-import type { HostIommuDevice } from '../../memory/host-device.ts';
+import type { GuestCapabilities, HostIommuDevice } from '../../memory/host-device.ts';
 import type { IommuRegionOperations } from '../../memory/iommu-region.ts';
 import type { PageRequest, PageRequestOutcome, PageResponder } from '../../memory/page-request.ts';
 import { BusError, type MmioOperations } from '../../memory/mmio.ts';
@@ -179,9 +179,19 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     }
     const { addressBits } = device.capabilities;
     if (!firstStage && awBits > addressBits) {
-      throw new CommandError(`aw-bits ${awBits} > host aw-bits ${addressBits}`);
+      const nearest = [48, 39].find((width) => width <= addressBits);
+      const cure =
+        nearest === undefined
+          ? 'start with a host-iommu that has address-bits=39'
+          : `give the vIOMMU aw-bits=${nearest}`;
+      throw new CommandError(`aw-bits ${awBits} > host aw-bits ${addressBits}: ${cure}`);
     }
     this.#countHostDevice(bus, devfn, 1);
+  }
+
+  get guestCapabilities(): GuestCapabilities {
+    const { deviceIotlb, firstStage, firstStage1G, pasidBits, snoopControl, svm } = this.properties;
+    return { pasidBits, firstStage, firstStage1G, pageRequests: svm, deviceIotlb, snoopControl };
   }
 
   detachHostDevice(bus: PciBus, devfn: number): void {
