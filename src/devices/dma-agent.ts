@@ -52,13 +52,14 @@ export class DmaAgent extends PciDevice {
   constructor(type: QomType, context: DeviceContext) {
     super(type);
     this.#context = context;
-    const { checks, clock } = context;
+    const { checks, clock, faults } = context;
     this.pageGroups = new PageRequestInterface({
       device: () => this.label,
       sink: {
         requestPage: (request) => this.#unit?.requestPage(this.bus, this.devfn, request, this.pageGroups) ?? 'refused',
       },
       checks,
+      faults,
       clock,
     });
   }

@@ -124,6 +124,7 @@ export class HostFunction implements HostIommuDevice {
   release(): void {
     this.invalidations.drop();
     this.detach();
+    this.enableAts(false);
     this.#device = null;
   }
 

@@ -4,6 +4,7 @@ import type { DmaRequest, DmaResult } from '../memory/dma.ts';
 import { PageRequestInterface, type PageRequestInterfaceState, pagesToAsk } from '../memory/page-request-interface.ts';
 import type { PageRequest, PageRequestOutcome, PageRequestSink } from '../memory/page-request.ts';
 import type { Checks } from '../trace/checks.ts';
+import type { FaultPoints } from '../trace/fault-points.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import type { HostFault } from './translation.ts';
 import type { TranslationAnswer } from './look.ts';
@@ -33,12 +34,16 @@ export class HostPageRequests implements Snapshottable<HostPageRequestsState> {
   #route: PageRequestSink | null = null;
   #enabled = false;
 
-  constructor(source: PageRequester, parts: { readonly checks: Checks; readonly clock: VirtualClock }) {
+  constructor(
+    source: PageRequester,
+    parts: { readonly checks: Checks; readonly faults: FaultPoints; readonly clock: VirtualClock },
+  ) {
     this.#function = source;
     this.groups = new PageRequestInterface({
       device: () => source.device ?? source.name,
       sink: { requestPage: (request) => this.#request(request) },
       checks: parts.checks,
+      faults: parts.faults,
       clock: parts.clock,
     });
   }

@@ -2,6 +2,9 @@ import type { TimerHandle, VirtualClock } from '../core/clock.ts';
 import { ADDRESS_SPACE_SIZE, hex } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
 import type { Checks } from '../trace/checks.ts';
+import { FaultPath } from '../trace/fault-path.ts';
+import type { FaultPoints } from '../trace/fault-points.ts';
+import type { HeldBackState } from '../trace/held-back.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import type { DmaFault, DmaRequest, DmaResult } from './dma.ts';
 import type { PageGroupAnswer, PageRequestSink, PageResponder, PageResponse } from './page-request.ts';
@@ -19,6 +22,7 @@ export interface PageRequestInterfaceParts {
   readonly device: () => string;
   readonly sink: PageRequestSink;
   readonly checks: Checks;
+  readonly faults: FaultPoints;
   readonly clock: VirtualClock;
   /** How many requests may be open at a time: 1 to 512, default 512. */
   readonly outstanding?: number;
@@ -56,6 +60,8 @@ export interface PageRequestInterfaceState {
   next: number;
   open: { index: number; pasid: number | null; write: boolean; pages: bigint[]; deadline: bigint | null }[];
   answered: Answered[];
+  /** Responses that an injected fault holds back. */
+  responses: HeldBackState<Answered>;
 }
 
 /**
@@ -72,12 +78,22 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
   readonly #open = new Map<number, Group>();
   /** The latest answer to each index that was not used again since. */
   readonly #answered = new Map<number, Answered>();
+  /** The way of a response to the device. */
+  readonly #responses: FaultPath<Answered, void>;
   /** Transfers that found the queue full, or too many requests open. */
   #parked: Resume[] = [];
   #next = 0;
 
   constructor(parts: PageRequestInterfaceParts) {
     this.#parts = parts;
+    const { clock, device, faults } = parts;
+    this.#responses = new FaultPath({
+      point: 'page-response',
+      faults,
+      clock,
+      device,
+      carryOut: (response) => this.#arrive(response),
+    });
     this.#outstanding = Math.min(parts.outstanding ?? PAGE_GROUPS, PAGE_GROUPS);
   }
 
@@ -110,7 +126,7 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
   respond(answer: PageGroupAnswer): void {
     const open = this.#find(this.#open, answer);
     if (open !== null) {
-      this.#deliver(open, answer.response);
+      this.#take(open, answer.response);
       return;
     }
     const device = this.#parts.device();
@@ -132,7 +148,7 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
 
   respondToPages(answer: PageGroupAnswer): void {
     const open = this.#find(this.#open, answer);
-    if (open !== null) this.#deliver(open, answer.response);
+    if (open !== null) this.#take(open, answer.response);
     else {
       const before = this.#find(this.#answered, answer);
       if (before !== null) this.#tellTwice(before, answer.response);
@@ -166,6 +182,7 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
     const gone = [...this.#open.values()];
     for (const group of gone) this.#close(group);
     this.#answered.clear();
+    this.#responses.drop();
     this.#next = 0;
     const waiting = [...gone.flatMap((group) => group.waiting), ...this.#parked];
     this.#parked = [];
@@ -183,6 +200,7 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
         deadline,
       })),
       answered: [...this.#answered.values()].map((one) => ({ ...one })),
+      responses: this.#responses.save(),
     };
   }
 
@@ -192,6 +210,7 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
     this.#answered.clear();
     this.#next = state.next;
     for (const one of state.answered) this.#answered.set(one.index, { ...one });
+    this.#responses.restore(state.responses);
     for (const saved of state.open) {
       const group: Group = { ...saved, pages: [...saved.pages], timer: null, waiting: [] };
       this.#open.set(group.index, group);
@@ -283,7 +302,20 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
     return found !== undefined && (pasid === undefined || found.pasid === pasid) ? found : null;
   }
 
-  /** The response reaches the device: its transfers go on, or fail. */
+  #take({ index, pasid }: Group, response: PageResponse): void {
+    this.#responses.take({ index, pasid, response });
+  }
+
+  /** A response reaches the device, which may have had one, or have given up, since it was sent. */
+  #arrive({ index, pasid, response }: Answered): void {
+    const group = { group: index, pasid, response };
+    const open = this.#find(this.#open, group);
+    const before = this.#find(this.#answered, group);
+    if (open !== null) this.#deliver(open, response);
+    else if (before !== null) this.#tellTwice(before, response);
+  }
+
+  /** The response is there: its transfers go on, or fail. */
   #deliver(group: Group, response: PageResponse): void {
     this.#close(group);
     this.#answered.set(group.index, { index: group.index, pasid: group.pasid, response });

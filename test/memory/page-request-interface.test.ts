@@ -28,6 +28,7 @@ function rig(options: { outstanding?: number } = {}) {
   const groups = new PageRequestInterface({
     device: () => 'nic0',
     checks: parts.checks,
+    faults: parts.faults,
     clock,
     ...options,
     sink: {
@@ -53,7 +54,7 @@ function rig(options: { outstanding?: number } = {}) {
   const answer = (group: number, response: 'success' | 'invalid' | 'failure' = 'success'): void =>
     operations.run(() => groups.respond({ group, response }));
   const answers = (set: (request: PageRequest) => PageRequestOutcome): void => void (outcome = set);
-  return { groups, asked, present, dma, answer, answers, clock, failed };
+  return { groups, asked, present, dma, answer, answers, clock, failed, faults: parts.faults };
 }
 
 describe('page request groups', () => {
@@ -221,6 +222,58 @@ describe('the answer', () => {
     const { answer, clock, dma, failed } = rig();
     dma(0x1000n, 8);
     answer(0, 'failure');
+    expect(clock.nextDeadline()).toBeNull();
+    expect(failed).toEqual([]);
+  });
+});
+
+describe('a response on its way', () => {
+  it('can get lost: the group stays open, and is told of when it has been for too long', () => {
+    const { answer, clock, dma, failed, faults, groups, present } = rig();
+    faults.inject({ point: 'page-response', kind: 'lose' });
+    const transfer = dma(0x1000n, 8);
+    present.add(0x1000n);
+    answer(0);
+    expect([transfer.state, groups.openGroups]).toEqual(['waiting', [0]]);
+    clock.advanceTo(RESPONSE_LIMIT);
+    expect(failed).toHaveLength(1);
+    answer(0);
+    expect(transfer.state).toBe('done');
+  });
+
+  it('can come late: a second one in the meantime makes it one too many', () => {
+    const { answer, clock, dma, failed, faults, groups, present } = rig();
+    faults.inject({ point: 'page-response', kind: 'delay', delayMs: 5 });
+    const transfer = dma(0x1000n, 8);
+    present.add(0x1000n);
+    answer(0);
+    const state = structuredClone(groups.save());
+    groups.restore(state);
+    expect(groups.save()).toEqual(state);
+    clock.advanceTo(4_999_999n);
+    expect(groups.openGroups).toEqual([0]);
+    answer(0, 'failure');
+    expect(failed).toEqual([]);
+    clock.advanceTo(5_000_000n);
+    expect(failed).toEqual([
+      "Page request group 0 of device 'nic0' was answered with 'failure', and now with 'success': a group takes one response",
+    ]);
+    expect(transfer.state).not.toBe('done');
+  });
+
+  it('can come behind the next one, or when nobody waits any more', () => {
+    const { answer, clock, dma, failed, faults, groups, present } = rig();
+    faults.inject({ point: 'page-response', kind: 'reorder' });
+    const transfers = [dma(0x1000n, 8), dma(0x2000n, 8)];
+    present.add(0x1000n).add(0x2000n);
+    answer(0);
+    expect(groups.openGroups).toEqual([0, 1]);
+    answer(1);
+    expect(transfers.map(({ state }) => state)).toEqual(['done', 'done']);
+    faults.inject({ point: 'page-response', kind: 'delay', delayMs: 1 });
+    dma(0x3000n, 8);
+    answer(2);
+    groups.reset();
     expect(clock.nextDeadline()).toBeNull();
     expect(failed).toEqual([]);
   });
