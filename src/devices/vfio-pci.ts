@@ -4,7 +4,7 @@ import type { HostFunction } from '../host/function.ts';
 import type { DmaPath } from '../memory/dma.ts';
 import { PAGE_GROUPS } from '../memory/page-request-interface.ts';
 import { PciDevice, type PciIdentity } from '../pci/device.ts';
-import { hostPciAddress, link, onOffAuto, str } from '../qom/kinds.ts';
+import { bool, hostPciAddress, link, onOffAuto, str } from '../qom/kinds.ts';
 import { deviceProperty } from '../qom/property.ts';
 import type { QomType } from '../qom/type-registry.ts';
 import type { VfioDevice } from '../vfio/device.ts';
@@ -17,6 +17,9 @@ export const vfioPciProperties = {
   iommufd: deviceProperty('iommufd', link('iommufd'), null, { description: 'Set host IOMMUFD backend device' }),
   pri: deviceProperty('pri', onOffAuto, 'auto', {
     description: 'asks for missing pages (PCIe PRI); auto: once the guest has enabled it in configuration space',
+  }),
+  shared: deviceProperty('shared', bool, false, {
+    description: 'may be given pages that other devices with shared=on reach (check isolation)',
   }),
 } as const;
 
@@ -64,6 +67,7 @@ export class VfioPciDevice extends PciDevice {
       bus: this.bus,
       devfn: this.devfn,
       ...(iommufd !== null && { iommufd: iommufd.name }),
+      shared: this.value(vfioPciProperties.shared),
     });
     if (this.express) this.#showHostCapabilities(this.#vfio.function);
     this.#checkPageRequests(this.#vfio);

@@ -55,6 +55,8 @@ export interface IommuRegionOperations {
    * is cached or was told. Null where nothing is told of maps, or where the tables are too large to be read at once.
    */
   mappings?(first: bigint, last: bigint): RegionMapping[] | null;
+  /** A number that regions with the same tables have in common; null while no tables are in force. */
+  tables?(): bigint | null;
   /**
    * The union of all notifiers' events is about to change.
    * @throws CommandError to refuse; the registration is then undone

@@ -10,6 +10,7 @@ import type { Snapshottable } from '../trace/snapshot.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import { DmaMap } from './dma-map.ts';
 import { GuestIommuMr } from './guest-iommu-mr.ts';
+import type { Isolation } from './isolation.ts';
 import { actualOf, type Difference, differences, expectedOf, type Layout } from './layout.ts';
 import type { RefusalsState } from './refusals.ts';
 
@@ -31,6 +32,9 @@ export interface ContainerParts extends TraceParts {
   /** Guest RAM. */
   readonly memory: AddressSpace;
   readonly hostMemory: HostMemory;
+  readonly isolation: Isolation;
+  /** All its devices are declared to share memory. */
+  readonly isShared: () => boolean;
 }
 
 export interface ContainerState {
@@ -70,7 +74,12 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     this.#checks = parts.checks;
     this.#map = new DmaMap({
       container: parts.id,
-      device: () => this.#device,
+      isolation: parts.isolation,
+      tenant: {
+        device: () => this.#device,
+        isShared: parts.isShared,
+        tables: () => this.#guestRegions[0]?.tables ?? null,
+      },
       table: parts.table,
       memory: parts.hostMemory,
       events: parts.events,
@@ -110,7 +119,14 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     if (inner === null || block === null) return;
     const offset = section.offsetInRegion + (inner.iova - section.start);
     // Sections of RAM show where plain memory does: there an address of the space is guest-physical.
-    this.#map.mapRam({ ...inner, gpa: inner.iova, block, offset, readonly: section.readonly });
+    this.#map.mapRam({
+      ...inner,
+      gpa: inner.iova,
+      block,
+      offset,
+      readonly: section.readonly,
+      translated: false,
+    });
   }
 
   /** Skips exactly the sections that {@link regionAdd} skipped: an unmap of what was never mapped is a bug. */

@@ -8,6 +8,8 @@ export interface VfioDeviceParts {
   readonly name: string;
   readonly container: VfioContainer;
   readonly function: HostFunction & { readonly group: number };
+  /** Declared to share memory with others that are, too. */
+  readonly shared: boolean;
   /** Null where no IOMMU stands before the device. */
   readonly listener: GuestListener | null;
   /** Takes everything back that attaching it did. */
@@ -20,6 +22,7 @@ export class VfioDevice {
   readonly container: VfioContainer;
   readonly function: HostFunction;
   readonly group: number;
+  readonly shared: boolean;
   readonly listener: GuestListener | null;
   /** The way of the device's DMA: through the host's IOMMU, never through the guest's address space. */
   readonly dmaPath: DmaPath;
@@ -30,6 +33,7 @@ export class VfioDevice {
     this.container = parts.container;
     this.function = parts.function;
     this.group = parts.function.group;
+    this.shared = parts.shared;
     this.listener = parts.listener;
     this.dmaPath = parts.function.dmaPath(() => parts.name);
     this.#release = () => parts.release();

@@ -7,13 +7,15 @@ import type { HeldEvents } from '../trace/model-events.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import type { RamRange, ShadowMap, UnmapRange } from './guest-iommu-mr.ts';
+import type { Isolation, Tenant } from './isolation.ts';
 import { Refusals, type RefusalsState } from './refusals.ts';
 
 export interface DmaMapParts extends TraceParts {
   /** The container's id, as events name it. */
   readonly container: number;
-  /** Names the device, the first of several, in checks and for faults. */
-  readonly device: () => string;
+  /** The container, as it shows to others. */
+  readonly tenant: Tenant;
+  readonly isolation: Isolation;
   readonly table: HostPageTable;
   readonly memory: HostMemory;
 }
@@ -41,7 +43,8 @@ export class DmaMap implements ShadowMap, HeldEvents, Snapshottable<RefusalsStat
   readonly rank = 1;
   readonly table: HostPageTable;
   readonly #container: number;
-  readonly #device: () => string;
+  readonly #tenant: Tenant;
+  readonly #isolation: Isolation;
   readonly #memory: HostMemory;
   readonly #trace: TraceParts;
   /** What could not be mapped: whoever asked may well ask to have it unmapped. */
@@ -54,7 +57,8 @@ export class DmaMap implements ShadowMap, HeldEvents, Snapshottable<RefusalsStat
   constructor(parts: DmaMapParts) {
     this.table = parts.table;
     this.#container = parts.container;
-    this.#device = parts.device;
+    this.#tenant = parts.tenant;
+    this.#isolation = parts.isolation;
     this.#memory = parts.memory;
     const { events, checks, faults } = parts;
     this.#trace = { events, checks, faults };
@@ -65,10 +69,10 @@ export class DmaMap implements ShadowMap, HeldEvents, Snapshottable<RefusalsStat
    * @throws CommandError when the host refuses: misaligned, above its address width, mapped already; or by an injected
    *   fault
    */
-  mapRam({ iova, gpa, size, block, offset, readonly }: RamRange): void {
+  mapRam({ iova, gpa, size, block, offset, readonly, translated }: RamRange): void {
     const hpa = this.#memory.hpaOf(block, offset);
     try {
-      const hit = this.#trace.faults.reach('map', this.#device());
+      const hit = this.#trace.faults.reach('map', this.#tenant.device());
       if (hit?.kind === 'lose') return;
       if (hit?.kind === 'fail') throw new CommandError(hit.desc);
       this.table.map(iova, size, hpa, readonly);
@@ -78,6 +82,7 @@ export class DmaMap implements ShadowMap, HeldEvents, Snapshottable<RefusalsStat
     }
     this.#note({ mapped: true, iova, size, gpa, address: hpa, readonly });
     this.#checkReturn({ iova, size, hpa, readonly });
+    if (translated) this.#isolation.mapped(this.#tenant, iova, size, hpa);
   }
 
   /** The range was not mapped, so that it is no mistake to ask for its unmap. */
@@ -102,12 +107,13 @@ export class DmaMap implements ShadowMap, HeldEvents, Snapshottable<RefusalsStat
     const gone = [...this.table.rangesIn(iova, iova + size - 1n)];
     if (gone.length === 0 && (sweep || refused)) return;
     this.#checkUnmap(range, gone);
-    const hit = this.#trace.faults.reach('unmap', this.#device());
+    const hit = this.#trace.faults.reach('unmap', this.#tenant.device());
     if (hit?.kind === 'lose') return;
     if (hit?.kind === 'fail') throw new CommandError(hit.desc);
     if (gone.length === 0) return;
     this.table.unmap(iova, size);
-    for (const one of gone) this.#note({ mapped: false, iova: one.iova, size: one.size });
+    for (const run of runsOf(gone)) this.#note(run);
+    for (const one of gone) this.#isolation.unmapped(this.#tenant, one.iova);
     if (sweep) this.#remember(gone);
   }
 
@@ -151,13 +157,13 @@ export class DmaMap implements ShadowMap, HeldEvents, Snapshottable<RefusalsStat
     const split = gone.find((one) => one.iova < iova || one.iova + one.size > iova + size);
     if (split !== undefined) {
       const desc = `${what} would split the mapping ${span(split.iova, split.size)}, which the host can unmap only as one`;
-      checks.fail('bad-unmap', { device: this.#device(), desc });
+      checks.fail('bad-unmap', { device: this.#tenant.device(), desc });
       return;
     }
     const mapped = gone.reduce((sum, one) => sum + one.size, 0n);
     if (sweep || mapped === size) return;
     const found = mapped === 0n ? 'nothing' : `only ${hex(mapped)} bytes`;
-    checks.fail('bad-unmap', { device: this.#device(), desc: `${what}, of which ${found} is mapped` });
+    checks.fail('bad-unmap', { device: this.#tenant.device(), desc: `${what}, of which ${found} is mapped` });
   }
 
   #remember(gone: readonly HostMapping[]): void {
@@ -178,12 +184,23 @@ export class DmaMap implements ShadowMap, HeldEvents, Snapshottable<RefusalsStat
     const desc =
       `${span(iova, size)} in container ${this.#container} was unmapped and mapped again to the same place in one ` +
       'operation: requests in between found an empty table';
-    this.#trace.checks.fail('transient-empty-table', { device: this.#device(), desc });
+    this.#trace.checks.fail('transient-empty-table', { device: this.#tenant.device(), desc });
   }
 }
 
 function span(iova: bigint, size: bigint): string {
   return `${hex(iova)}-${hex(iova + size - 1n)}`;
+}
+
+/** Ranges by ascending address, those that touch as one. */
+function runsOf(gone: readonly HostMapping[]): Run[] {
+  const runs: Run[] = [];
+  for (const { iova, size } of gone) {
+    const run = runs.at(-1);
+    if (run !== undefined && run.iova + run.size === iova) run.size += size;
+    else runs.push({ mapped: false, iova, size });
+  }
+  return runs;
 }
 
 function continues(held: Run, run: Run): boolean {

@@ -22,6 +22,8 @@ export interface RamRange {
   /** Of the first byte, in the block. */
   readonly offset: bigint;
   readonly readonly: boolean;
+  /** The guest's tables say so; otherwise it is plain memory. */
+  readonly translated: boolean;
 }
 
 /** A range that is to be unmapped; size in bytes, up to 2^64. */
@@ -109,6 +111,11 @@ export class GuestIommuMr implements Snapshottable<{ delivered: number; failed: 
     return listed === null ? null : listed.map((mapping) => ({ ...mapping, iova: mapping.iova + this.#offset }));
   }
 
+  /** What the tables behind the section are known by; null where none are in force. */
+  get tables(): bigint | null {
+    return this.#region.iommu.tables?.() ?? null;
+  }
+
   save(): { delivered: number; failed: number } {
     return this.notifier.save();
   }
@@ -125,7 +132,7 @@ export class GuestIommuMr implements Snapshottable<{ delivered: number; failed: 
       return;
     }
     try {
-      this.#map.mapRam({ iova, gpa: entry.translated, size, ...this.#resolve(entry) });
+      this.#map.mapRam({ iova, gpa: entry.translated, size, translated: true, ...this.#resolve(entry) });
     } catch (error) {
       this.#map.refuse({ iova, size });
       throw error;

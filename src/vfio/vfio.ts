@@ -14,6 +14,7 @@ import { GuestIommuObject } from './guest-iommu-object.ts';
 import type { GuestListener } from './guest-listener.ts';
 import { type HostAddress, resolveHostFunction } from './host-address.ts';
 import { exceedingCapabilities } from './host-capabilities.ts';
+import { Isolation } from './isolation.ts';
 import { IommufdListener } from './iommufd-listener.ts';
 import { PageRequestRoute } from './page-request-route.ts';
 
@@ -31,6 +32,8 @@ export interface VfioAttachment {
   readonly devfn: number;
   /** The id of an iommufd object: contract iommufd. Absent: contract pasid-table. */
   readonly iommufd?: string;
+  /** The guest may give it pages that other devices with this reach, too; default false. */
+  readonly shared?: boolean;
 }
 
 export interface ContainerInfo {
@@ -57,6 +60,7 @@ export class Vfio implements Snapshottable<VfioState> {
   readonly #host: Host;
   readonly #memory: AddressSpace;
   readonly #trace: TraceParts;
+  readonly #isolation: Isolation;
   #containers: readonly VfioContainer[] = [];
   #devices: readonly VfioDevice[] = [];
   #nextContainer = 0;
@@ -65,6 +69,7 @@ export class Vfio implements Snapshottable<VfioState> {
     this.#host = host;
     this.#memory = memory;
     this.#trace = trace;
+    this.#isolation = new Isolation(trace);
   }
 
   /** In the order in which they came. */
@@ -169,7 +174,8 @@ export class Vfio implements Snapshottable<VfioState> {
     found.claim(() => name);
     undo(() => found.release());
     const iommufd = attachment.iommufd ?? null;
-    const container = this.#containerOf(addressSpace, iommufd, undo, (made) => found.attach(made.table));
+    const shared = attachment.shared ?? false;
+    const container = this.#containerOf({ addressSpace, iommufd, shared }, undo, (made) => found.attach(made.table));
     const object = addressSpace.iommuObject();
     const listener = object === null ? null : this.#listenerOf(name, object, found, container);
     listener?.register();
@@ -184,6 +190,7 @@ export class Vfio implements Snapshottable<VfioState> {
       name,
       container,
       function: found,
+      shared,
       listener,
       release: () => {
         this.#devices = this.#devices.filter((other) => other !== device);
@@ -210,8 +217,11 @@ export class Vfio implements Snapshottable<VfioState> {
 
   /** The container of an address space; a new one maps the space after `attach` has put the function under its table. */
   #containerOf(
-    addressSpace: AddressSpace,
-    iommufd: string | null,
+    {
+      addressSpace,
+      iommufd,
+      shared,
+    }: { readonly addressSpace: AddressSpace; readonly iommufd: string | null; readonly shared: boolean },
     undo: Undo,
     attach: (container: VfioContainer) => void,
   ): VfioContainer {
@@ -222,7 +232,12 @@ export class Vfio implements Snapshottable<VfioState> {
     }
     const { iommu, memory } = this.#host;
     const table = iommu.createPageTable();
-    const container = new VfioContainer({
+    // The first device is not among its members before all is mapped for it.
+    const isShared = (): boolean => {
+      const members = this.#devices.filter((device) => device.container === container);
+      return members.length === 0 ? shared : members.every((device) => device.shared);
+    };
+    const container: VfioContainer = new VfioContainer({
       id: this.#nextContainer++,
       iommufd,
       addressSpace,
@@ -230,6 +245,8 @@ export class Vfio implements Snapshottable<VfioState> {
       pageSize: iommu.capabilities.pageSizes[0]!,
       memory: this.#memory,
       hostMemory: memory,
+      isolation: this.#isolation,
+      isShared,
       ...this.#trace,
     });
     // Undone in reverse: the function leaves the table (its own step runs after this one) before the table can go.

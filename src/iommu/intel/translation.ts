@@ -224,6 +224,11 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
     }));
   }
 
+  /** The address of the top table that notifiers of maps are told of; null where no second stage is in force. */
+  tables(target: TranslatedSpace): bigint | null {
+    return this.#resolve(target) ? BigInt(this.#remapping.look.secondStage.address) : null;
+  }
+
   /** Flags of the device's context entry that page requests depend on: 0, or the fault reason of a refusal. */
   pageRequestFault(sourceId: number): number {
     const { look, root } = this.#remapping;

@@ -375,6 +375,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       translate: (address, access, attributes) => this.#translator.translate(target(), address, access, attributes),
       replay: (notifier) => this.#translation.replay(target(), notifier),
       mappings: (first, last) => this.#translation.mappings(target(), first, last),
+      tables: () => this.#translation.tables(target()),
       notifyFlagChanged: (old, now) =>
         checkNotifiers(this.#remapping, { space: target().space, old, now }, this.#trace.checks),
     };
