@@ -1,7 +1,7 @@
 import type { HostFunction } from '../host/function.ts';
 import type { DmaPath } from '../memory/dma.ts';
 import type { VfioContainer } from './container.ts';
-import type { GuestListener } from './guest-listener.ts';
+import type { VfioListener } from './listener.ts';
 
 export interface VfioDeviceParts {
   /** The guest device's id, or its QOM path where it has none. */
@@ -11,7 +11,7 @@ export interface VfioDeviceParts {
   /** Declared to share memory with others that are, too. */
   readonly shared: boolean;
   /** Null where no IOMMU stands before the device. */
-  readonly listener: GuestListener | null;
+  readonly listener: VfioListener | null;
   /** Takes everything back that attaching it did. */
   release(): void;
 }
@@ -23,7 +23,7 @@ export class VfioDevice {
   readonly function: HostFunction;
   readonly group: number;
   readonly shared: boolean;
-  readonly listener: GuestListener | null;
+  readonly listener: VfioListener | null;
   /** The way of the device's DMA: through the host's IOMMU, never through the guest's address space. */
   readonly dmaPath: DmaPath;
   readonly #release: () => void;

@@ -10,8 +10,9 @@ import { presentPasids } from '../iommu/intel/present-pasids.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { IommuObject, IotlbFlush, PasidCacheFlush, PasidTable } from '../memory/iommu-object.ts';
 import { LookOnlyTableMemory } from '../memory/table-memory.ts';
+import type { FaultPoints } from '../trace/fault-points.ts';
 import type { ModelEvents } from '../trace/model-events.ts';
-import { GUEST_EVENTS, type GuestListener, refuseShadowed } from './guest-listener.ts';
+import { type GuestCarrier, refuseShadowed } from './guest-carrier.ts';
 
 export interface IommufdListenerParts {
   /** The device's id, or its QOM path where it has none. */
@@ -22,6 +23,7 @@ export interface IommufdListenerParts {
   /** Guest RAM, where the PASID tables lie. */
   readonly memory: AddressSpace;
   readonly events: ModelEvents;
+  readonly faults: FaultPoints;
   /** Whether the device's container maps I/O-virtual addresses now, instead of guest-physical ones. */
   isShadowed(): boolean;
 }
@@ -35,7 +37,7 @@ type Tell = () => void;
  * detached first, then those that are there are attached, or have their page table replaced where the entry leads
  * elsewhere now.
  */
-export class IommufdListener implements GuestListener {
+export class IommufdListener implements GuestCarrier {
   readonly name = 'vfio-iommufd';
   readonly kind = 'vfio';
   readonly device: string;
@@ -46,15 +48,6 @@ export class IommufdListener implements GuestListener {
     this.device = parts.device;
     this.#parts = parts;
     this.#memory = new LookOnlyTableMemory(parts.memory);
-  }
-
-  register(): void {
-    this.#parts.object.register(this, GUEST_EVENTS);
-  }
-
-  /** PASIDs that are still attached are detached on the way: the object asks its listener to let go. */
-  unregister(): void {
-    this.#parts.object.unregister(this);
   }
 
   /**
@@ -112,18 +105,25 @@ export class IommufdListener implements GuestListener {
       one !== undefined && (flush.domainId ?? one.domainId) === one.domainId;
     const only = flush.granularity === 'pasid' ? flush.pasid : undefined;
     const present = only === undefined ? this.#present() : this.#presentOnly(nested, only);
-    for (const [pasid, old] of [...pasids.entries]) {
-      if ((only ?? pasid) === pasid && !present.has(pasid) && inScope(old)) this.#detach(pasids, pasid);
-    }
     const refused: CommandError[] = [];
-    for (const [pasid, entry] of present) {
-      if (!inScope(entry) && !inScope(pasids.entries.get(pasid))) continue;
+    const attempt = (step: () => void): void => {
       try {
-        for (const tell of this.#attach(pasids, pasid, entry)) tell();
+        step();
       } catch (error) {
         if (!(error instanceof CommandError)) throw error;
         refused.push(error);
       }
+    };
+    for (const [pasid, old] of [...pasids.entries]) {
+      if ((only ?? pasid) !== pasid || present.has(pasid) || !inScope(old)) continue;
+      this.#detach(pasids, pasid);
+      attempt(() => this.#parts.faults.pass('detach', this.device));
+    }
+    for (const [pasid, entry] of present) {
+      if (!inScope(entry) && !inScope(pasids.entries.get(pasid))) continue;
+      attempt(() => {
+        for (const tell of this.#attach(pasids, pasid, entry)) tell();
+      });
     }
     if (refused[0] !== undefined) throw refused[0];
     return held - cache.statistics().entries;
@@ -165,9 +165,10 @@ export class IommufdListener implements GuestListener {
 
   /** Nothing is to be told where the PASID goes there already. @throws CommandError when the host refuses it */
   #attach(pasids: PasidAttachments, pasid: number, entry: PasidEntry): Tell[] {
-    const { function: source, iommu, object, device, events } = this.#parts;
+    const { function: source, iommu, object, device, events, faults } = this.#parts;
     const old = pasids.entries.get(pasid);
     if (old !== undefined && leadsAlike(old, { ...entry, nestedTable: old.nestedTable })) return [];
+    faults.pass('attach', device);
     const stage = source.nested!.stage;
     const { firstStage, domainId } = entry;
     const target = firstStage === null ? stage : iommu.nestedPages.allocate(source, stage, { firstStage, domainId });

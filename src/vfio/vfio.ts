@@ -6,16 +6,18 @@ import type { Host } from '../host/host.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { IommuObject } from '../memory/iommu-object.ts';
 import type { PciBus } from '../pci/bus.ts';
+import type { HeldBackState } from '../trace/held-back.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import { VfioContainer, type ContainerState, type VfioContract } from './container.ts';
 import { VfioDevice } from './device.ts';
 import { GuestIommuObject } from './guest-iommu-object.ts';
-import type { GuestListener } from './guest-listener.ts';
+import type { GuestCarrier } from './guest-carrier.ts';
 import { type HostAddress, resolveHostFunction } from './host-address.ts';
 import { exceedingCapabilities } from './host-capabilities.ts';
 import { Isolation } from './isolation.ts';
 import { IommufdListener } from './iommufd-listener.ts';
+import { type Notice, VfioListener } from './listener.ts';
 import { PageRequestRoute } from './page-request-route.ts';
 
 export interface VfioParts extends TraceParts {
@@ -50,6 +52,8 @@ export interface ContainerInfo {
 export interface VfioState {
   readonly nextContainer: number;
   readonly containers: ContainerState[];
+  /** What injected faults keep from the listeners, in the order of {@link Vfio.devices}. */
+  readonly notices: (HeldBackState<Notice> | null)[];
 }
 
 /**
@@ -134,6 +138,7 @@ export class Vfio implements Snapshottable<VfioState> {
     return {
       nextContainer: this.#nextContainer,
       containers: this.#containers.map((container) => container.save()),
+      notices: this.#devices.map(({ listener }) => listener?.save() ?? null),
     };
   }
 
@@ -143,6 +148,10 @@ export class Vfio implements Snapshottable<VfioState> {
       throw new Error(`${state.containers.length} containers were saved, ${this.#containers.length} exist`);
     }
     state.containers.forEach((container, index) => this.#containers[index]!.restore(container));
+    for (const [index, { listener }] of this.#devices.entries()) {
+      const notices = state.notices[index] ?? null;
+      if (notices !== null) listener?.restore(notices);
+    }
     this.#nextContainer = state.nextContainer;
   }
 
@@ -175,7 +184,10 @@ export class Vfio implements Snapshottable<VfioState> {
     undo(() => found.release());
     const iommufd = attachment.iommufd ?? null;
     const shared = attachment.shared ?? false;
-    const container = this.#containerOf({ addressSpace, iommufd, shared }, undo, (made) => found.attach(made.table));
+    const container = this.#containerOf({ addressSpace, iommufd, shared }, undo, (made) => {
+      this.#trace.faults.pass('attach', name);
+      found.attach(made.table);
+    });
     const object = addressSpace.iommuObject();
     const listener = object === null ? null : this.#listenerOf(name, object, found, container);
     listener?.register();
@@ -206,13 +218,19 @@ export class Vfio implements Snapshottable<VfioState> {
     return device;
   }
 
+  #listenerOf(device: string, object: IommuObject, found: HostFunction, container: VfioContainer): VfioListener {
+    const { faults } = this.#trace;
+    return new VfioListener(this.#carrierOf(device, object, found, container), object, faults, this.#host.iommu.clock);
+  }
+
   /** What carries the vIOMMU's word about a device to the host, by the contract of its container. */
-  #listenerOf(device: string, object: IommuObject, found: HostFunction, container: VfioContainer): GuestListener {
+  #carrierOf(device: string, object: IommuObject, found: HostFunction, container: VfioContainer): GuestCarrier {
     const isShadowed = (): boolean => container.guestRegions.length > 0;
-    if (container.contract === 'pasid-table') return new GuestIommuObject(device, object, found, isShadowed);
+    if (container.contract === 'pasid-table') return new GuestIommuObject(device, found, isShadowed);
     const { iommu } = this.#host;
-    const { events } = this.#trace;
-    return new IommufdListener({ device, object, function: found, iommu, memory: this.#memory, events, isShadowed });
+    const { events, faults } = this.#trace;
+    const memory = this.#memory;
+    return new IommufdListener({ device, object, function: found, iommu, memory, events, faults, isShadowed });
   }
 
   /** The container of an address space; a new one maps the space after `attach` has put the function under its table. */
