@@ -375,5 +375,5 @@ export function pasidFault(
 
 /** The fault of a PASID that the host has nothing for, where the guest's are attached one by one. */
 export function unattachedFault(access: Access, address: bigint, pasid: number): HostFault {
-  return hostFault(0x58, access, address, pasid, ': the PASID is attached to no page table');
+  return hostFault(0x59, access, address, pasid, ': the PASID is attached to no page table');
 }
