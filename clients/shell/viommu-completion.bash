@@ -46,11 +46,13 @@ _viommu_commands='
   iommu-flush-iotlb
   flush-iotlb
   iommu-flush-pasid-cache
+  iommu-flush-device-iotlb
   iommu-set-bypass
   query-iommus
   query-iommu-notifiers
   iommu-translate
   query-iotlb
+  query-page-requests
   page-response
   iommu-reverse-translate
   query-iommu-mappings
@@ -102,6 +104,7 @@ _viommu_ask() {
     iommu-flush-iotlb) form='{"device": , "granularity": }' ;;
     flush-iotlb) form='{"device": , "granularity": }' ;;
     iommu-flush-pasid-cache) form='{"device": , "granularity": }' ;;
+    iommu-flush-device-iotlb) form='{"device": }' ;;
     iommu-set-bypass) form='{"device": , "mode": }' ;;
     iommu-translate) form='{"device": , "address": }' ;;
     query-iotlb) form='{"side": }' ;;

@@ -913,6 +913,22 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    IommuFlushDeviceIotlbArguments: {
+      kind: 'object',
+      members: [
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
+        { name: 'all-pasids', type: { kind: 'boolean' }, optional: true },
+        { name: 'address', type: { kind: 'named', name: 'Address' }, optional: true },
+        { name: 'size', type: { kind: 'named', name: 'Address' }, optional: true },
+      ],
+      open: false,
+    },
+    IommuFlushDeviceIotlbReturn: {
+      kind: 'object',
+      members: [{ name: 'dropped', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false }],
+      open: false,
+    },
     IommuSetBypassArguments: {
       kind: 'object',
       members: [
@@ -1061,6 +1077,22 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    IommuDeviceIotlbFlushedEvent: {
+      kind: 'object',
+      members: [
+        { name: 'iommu', type: { kind: 'string' }, optional: false },
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
+        { name: 'all-pasids', type: { kind: 'boolean' }, optional: true },
+        { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'last', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'origin', type: { kind: 'named', name: 'Origin' }, optional: false },
+        { name: 'dropped', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
+        { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+      ],
+      open: false,
+    },
     IommuRegionSwitchedEvent: {
       kind: 'object',
       members: [
@@ -1073,7 +1105,7 @@ export const schema: SchemaShape = {
       open: false,
     },
     TranslateVia: { kind: 'enum', values: ['viommu', 'host'] },
-    TranslationSource: { kind: 'enum', values: ['iotlb', 'walk', 'bypass'] },
+    TranslationSource: { kind: 'enum', values: ['device', 'iotlb', 'walk', 'bypass'] },
     FaultReason: {
       kind: 'enum',
       values: [
@@ -1198,6 +1230,7 @@ export const schema: SchemaShape = {
         { name: 'stage', type: { kind: 'named', name: 'IotlbStage' }, optional: false },
         { name: 'level', type: { kind: 'integer', minimum: 1, maximum: 6 }, optional: false },
         { name: 'stale', type: { kind: 'boolean' }, optional: false },
+        { name: 'cache', type: { kind: 'named', name: 'HostCache' }, optional: true },
       ],
       open: false,
     },
@@ -1247,6 +1280,29 @@ export const schema: SchemaShape = {
       open: false,
     },
     PageResponse: { kind: 'enum', values: ['success', 'invalid', 'failure'] },
+    PageRequestGroup: {
+      kind: 'object',
+      members: [
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
+        { name: 'group', type: { kind: 'integer', minimum: 0, maximum: 511 }, optional: false },
+        { name: 'access', type: { kind: 'named', name: 'Access' }, optional: false },
+        { name: 'addresses', type: { kind: 'array', items: { kind: 'integer', format: 'uint64' } }, optional: false },
+        { name: 'transfers', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+      ],
+      open: false,
+    },
+    QueryPageRequestsReturn: {
+      kind: 'object',
+      members: [
+        {
+          name: 'groups',
+          type: { kind: 'array', items: { kind: 'named', name: 'PageRequestGroup' } },
+          optional: false,
+        },
+      ],
+      open: false,
+    },
     PageResponseArguments: {
       kind: 'object',
       members: [
@@ -2018,6 +2074,13 @@ export const schema: SchemaShape = {
       features: [],
       unchecked: false,
     },
+    'iommu-flush-device-iotlb': {
+      arguments: 'IommuFlushDeviceIotlbArguments',
+      returns: { kind: 'named', name: 'IommuFlushDeviceIotlbReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
     'iommu-set-bypass': { arguments: 'IommuSetBypassArguments', allowOob: false, features: [], unchecked: false },
     'query-iommus': {
       returns: { kind: 'named', name: 'QueryIommusReturn' },
@@ -2042,6 +2105,12 @@ export const schema: SchemaShape = {
       arguments: 'QueryIotlbArguments',
       returns: { kind: 'named', name: 'QueryIotlbReturn' },
       allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'query-page-requests': {
+      returns: { kind: 'named', name: 'QueryPageRequestsReturn' },
+      allowOob: true,
       features: [],
       unchecked: false,
     },
@@ -2155,6 +2224,7 @@ export const schema: SchemaShape = {
     IOMMU_PASID_DETACHED: { data: 'IommuPasidDetachedEvent', model: true },
     IOMMU_IOTLB_FLUSHED: { data: 'IommuIotlbFlushedEvent', model: true },
     IOMMU_PASID_CACHE_FLUSHED: { data: 'IommuPasidCacheFlushedEvent', model: true },
+    IOMMU_DEVICE_IOTLB_FLUSHED: { data: 'IommuDeviceIotlbFlushedEvent', model: true },
     IOMMU_REGION_SWITCHED: { data: 'IommuRegionSwitchedEvent', model: true },
     IOMMU_FAULT: { data: 'IommuFaultEvent', model: true },
     IOMMU_PAGE_REQUEST: { data: 'IommuPageRequestEvent', model: true },

@@ -1016,6 +1016,26 @@ export interface IommuFlushPasidCacheArguments {
   pasid?: number | undefined;
 }
 
+/** Arguments of iommu-flush-device-iotlb. */
+export interface IommuFlushDeviceIotlbArguments {
+  /** The device. */
+  device: string;
+  /** The PASID; absent: requests without PASID, or all PASIDs. */
+  pasid?: number | undefined;
+  /** True for what was translated for any PASID. Default false. */
+  'all-pasids'?: boolean | undefined;
+  /** First address; with `size`. */
+  address?: Address | undefined;
+  /** Bytes, a power of two of 4096 at least; with `address`, which must be a multiple of it. */
+  size?: Address | undefined;
+}
+
+/** What iommu-flush-device-iotlb returns. */
+export interface IommuFlushDeviceIotlbReturn {
+  /** Entries removed from the cache of a host function. */
+  dropped: number;
+}
+
 /** Arguments of iommu-set-bypass. */
 export interface IommuSetBypassArguments {
   /** The device. */
@@ -1192,6 +1212,30 @@ export interface IommuPasidCacheFlushedEvent {
   operation: number;
 }
 
+/** Data of IOMMU_DEVICE_IOTLB_FLUSHED. */
+export interface IommuDeviceIotlbFlushedEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** The PASID; absent: requests without PASID, or all PASIDs. */
+  pasid?: number | undefined;
+  /** True when it covered every PASID. */
+  'all-pasids'?: boolean | undefined;
+  /** First address. */
+  address: bigint;
+  /** Last address, inclusive. */
+  last: bigint;
+  /** Who flushed. */
+  origin: Origin;
+  /** Entries removed from the device's cache. */
+  dropped: number;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
 /** Data of IOMMU_REGION_SWITCHED. */
 export interface IommuRegionSwitchedEvent {
   /** The vIOMMU. */
@@ -1210,7 +1254,7 @@ export interface IommuRegionSwitchedEvent {
 export type TranslateVia = 'viommu' | 'host';
 
 /** Where a translation came from. */
-export type TranslationSource = 'iotlb' | 'walk' | 'bypass';
+export type TranslationSource = 'device' | 'iotlb' | 'walk' | 'bypass';
 
 /** Why a request was refused. The fault reason code of VT-d is in brackets. */
 export type FaultReason =
@@ -1354,6 +1398,8 @@ export interface IotlbEntry {
   level: number;
   /** True when the tables now say otherwise. */
   stale: boolean;
+  /** With `host`: `device` for what the device keeps itself (ATS); absent: the IOTLB. */
+  cache?: HostCache | undefined;
 }
 
 /** Arguments of iommu-translate. */
@@ -1416,6 +1462,28 @@ export interface IommuFaultEvent {
 
 /** How software answers the requests of a group. */
 export type PageResponse = 'success' | 'invalid' | 'failure';
+
+/** A group of page requests that has not been answered. */
+export interface PageRequestGroup {
+  /** The device that asks. */
+  device: string;
+  /** The PASID; absent for requests without one. */
+  pasid?: number | undefined;
+  /** Its index. */
+  group: number;
+  /** What the device wants to do with the pages. */
+  access: Access;
+  /** The pages, in the order in which they were asked for. */
+  addresses: readonly bigint[];
+  /** How many transfers wait for it. */
+  transfers: number;
+}
+
+/** What query-page-requests returns. */
+export interface QueryPageRequestsReturn {
+  /** The groups, device by device, each device's in the order in which they were asked. */
+  groups: readonly PageRequestGroup[];
+}
 
 /** Arguments of page-response. */
 export interface PageResponseArguments {
@@ -1792,7 +1860,7 @@ export interface HostTranslation {
   permissions: readonly Permission[];
 }
 
-/** The smallest invalidation that would have removed a stale entry: of the PASID cache (iommu-flush-pasid-cache) where that held it, otherwise of the IOTLB (iommu-flush-iotlb). */
+/** The smallest invalidation that would have removed a stale entry: of the PASID cache (iommu-flush-pasid-cache) where that held it, of the device's own cache (iommu-flush-device-iotlb) where that did, otherwise of the IOTLB (iommu-flush-iotlb). With contract iommufd a flush of the IOTLB reaches the device too. Domain-id 0 without PASID stands for the host's own caches, which the host itself should have flushed. */
 export interface MissingInvalidation {
   /** How much it would cover. */
   granularity: FlushGranularity;
@@ -2203,6 +2271,8 @@ export interface CommandMap {
   'flush-iotlb': { arguments: FlushIotlbArguments; returns: FlushReturn };
   /** Drop cached PASID table entries of a device. */
   'iommu-flush-pasid-cache': { arguments: IommuFlushPasidCacheArguments; returns: FlushReturn };
+  /** Drop translations that a device keeps itself (ATS). */
+  'iommu-flush-device-iotlb': { arguments: IommuFlushDeviceIotlbArguments; returns: IommuFlushDeviceIotlbReturn };
   /** Switch a device's address space between bypass and translation. */
   'iommu-set-bypass': { arguments: IommuSetBypassArguments; returns: Empty };
   /** List the vIOMMUs: mode, capabilities, devices, bindings and caches. */
@@ -2213,6 +2283,8 @@ export interface CommandMap {
   'iommu-translate': { arguments: IommuTranslateArguments; returns: TranslationResult };
   /** List the entries of the vIOMMUs' or the host's IOTLB. */
   'query-iotlb': { arguments: QueryIotlbArguments; returns: QueryIotlbReturn };
+  /** List the groups of page requests that wait for an answer. */
+  'query-page-requests': { arguments: Empty; returns: QueryPageRequestsReturn };
   /** Answer a group of page requests of a device. */
   'page-response': { arguments: PageResponseArguments; returns: Empty };
   /** Tell which devices reach an address, with which PASIDs and by which addresses of theirs. */
@@ -2289,6 +2361,8 @@ export interface EventMap {
   IOMMU_IOTLB_FLUSHED: IommuIotlbFlushedEvent;
   /** A flush of the PASID cache was passed on. */
   IOMMU_PASID_CACHE_FLUSHED: IommuPasidCacheFlushedEvent;
+  /** An invalidation reached the cache of a host function (ATS). */
+  IOMMU_DEVICE_IOTLB_FLUSHED: IommuDeviceIotlbFlushedEvent;
   /** A device's address space changed between bypass and translation. */
   IOMMU_REGION_SWITCHED: IommuRegionSwitchedEvent;
   /** A vIOMMU recorded a fault, where its guest driver can read it. */
@@ -2322,6 +2396,7 @@ export type ModelEventName =
   | 'IOMMU_PASID_DETACHED'
   | 'IOMMU_IOTLB_FLUSHED'
   | 'IOMMU_PASID_CACHE_FLUSHED'
+  | 'IOMMU_DEVICE_IOTLB_FLUSHED'
   | 'IOMMU_REGION_SWITCHED'
   | 'IOMMU_FAULT'
   | 'IOMMU_PAGE_REQUEST'

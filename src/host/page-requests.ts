@@ -73,7 +73,7 @@ export class HostPageRequests implements Snapshottable<HostPageRequestsState> {
 
   /** A piece of a transfer met a fault: a wait where its page is asked for, otherwise the fault. */
   missed(request: DmaRequest, fault: HostFault): DmaResult {
-    const { address, pasid, write } = request;
+    const { pasid, write } = request;
     if (pasid === undefined || !this.enabled || !faultReason(fault.code).recoverable)
       return { kind: 'fault', ...fault };
     const pages = pagesToAsk(request, (page) => this.#isMissing(page, pasid, write));

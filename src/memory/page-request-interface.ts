@@ -36,6 +36,18 @@ export interface PagesWanted {
   readonly write: boolean;
 }
 
+/** A group that has not been answered. */
+export interface OpenGroup {
+  readonly group: number;
+  /** Null: of requests without PASID. */
+  readonly pasid: number | null;
+  readonly write: boolean;
+  /** First bytes of the pages, in the order in which they were asked for. */
+  readonly pages: readonly bigint[];
+  /** How many transfers wait for it. */
+  readonly transfers: number;
+}
+
 /** Goes on with a transfer; with a fault, it ends. */
 type Resume = (fault?: DmaFault) => void;
 
@@ -100,6 +112,17 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
   /** Indices of the groups that wait for an answer, in the order in which they were asked. */
   get openGroups(): readonly number[] {
     return [...this.#open.keys()];
+  }
+
+  /** The same with what they ask for. */
+  describe(): OpenGroup[] {
+    return [...this.#open.values()].map(({ index, pasid, write, pages, waiting }) => ({
+      group: index,
+      pasid,
+      write,
+      pages: [...pages],
+      transfers: waiting.length,
+    }));
   }
 
   /**

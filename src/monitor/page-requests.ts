@@ -3,8 +3,8 @@ import { pageGroupsOf } from '../devices/page-groups.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { HandlersOf } from './handlers-of.ts';
 
-/** Software's answer to page requests, from outside the guest. */
-export function pageRequestHandlers(machine: Machine): HandlersOf<'page-response'> {
+/** Page requests that wait for software, and its answer, from outside the guest. */
+export function pageRequestHandlers(machine: Machine): HandlersOf<'page-response' | 'query-page-requests'> {
   return {
     'page-response': ({ device, group, pasid, response }) => {
       const groups = pageGroupsOf(machine.findDevice(device));
@@ -16,5 +16,17 @@ export function pageRequestHandlers(machine: Machine): HandlersOf<'page-response
       groups.respond({ group, response, ...(pasid !== undefined && { pasid }) });
       return {};
     },
+    'query-page-requests': () => ({
+      groups: machine.devices().flatMap((device) =>
+        (pageGroupsOf(device)?.describe() ?? []).map(({ group, pasid, write, pages, transfers }) => ({
+          device: device.label,
+          ...(pasid !== null && { pasid }),
+          group,
+          access: write ? ('write' as const) : ('read' as const),
+          addresses: [...pages],
+          transfers,
+        })),
+      ),
+    }),
   };
 }

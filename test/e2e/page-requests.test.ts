@@ -40,7 +40,7 @@ async function write(by: QmpClient, address: bigint, ...words: bigint[]): Promis
 /** Maps the missing page to `world`. */
 const mapMissing = (by = client): Promise<void> => write(by, ENTRY, 0x20_1007n);
 
-const read = (by: QmpClient, address = MISSING, size = 5n): Promise<{ data?: string }> =>
+const read = (by: QmpClient, address = MISSING, size = 5n): Promise<{ data?: string | undefined }> =>
   by.execute('dma-read', { device: 'nic0', address, size, pasid: PASID });
 
 const respond = (by: QmpClient, group: number, response: PageResponse = 'success'): Promise<unknown> =>
