@@ -153,6 +153,14 @@ describe('control over the socket', () => {
       expect((await client.execute('query-breaks')).breaks).toEqual([]);
     });
 
+    it('do not keep the daemon from ending while a DMA waits', async () => {
+      await client.execute('set-check', { name: 'stale-translation', stop: true });
+      await remap();
+      await client.execute('dma-read', PAGE);
+      const waits = client.execute('dma-read', PAGE);
+      await Promise.all([expect(waits).rejects.toThrow('the connection was closed'), daemon.stop()]);
+    });
+
     it('refuse devices that are not there', async () => {
       await expect(client.execute('break-add', { event: '*', device: 'nic9' })).rejects.toThrow(
         "Device 'nic9' not found",
