@@ -481,7 +481,7 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
-    ObjectType: { kind: 'enum', values: ['host-function', 'host-iommu', 'memory-backend-ram'] },
+    ObjectType: { kind: 'enum', values: ['host-function', 'host-iommu', 'iommufd', 'memory-backend-ram'] },
     QomListArguments: {
       kind: 'object',
       members: [{ name: 'path', type: { kind: 'string' }, optional: false }],

@@ -519,7 +519,7 @@ export interface ObjectTypeInfo {
 }
 
 /** A type that object-add can create. */
-export type ObjectType = 'host-function' | 'host-iommu' | 'memory-backend-ram';
+export type ObjectType = 'host-function' | 'host-iommu' | 'iommufd' | 'memory-backend-ram';
 
 /** Arguments of qom-list. */
 export interface QomListArguments {
