@@ -3,6 +3,7 @@ import { CommandError } from '../core/errors.ts';
 import type { HostFunction } from '../host/function.ts';
 import type { DmaPath } from '../memory/dma.ts';
 import { PAGE_GROUPS } from '../memory/page-request-interface.ts';
+import { reaches } from '../pci/config-space.ts';
 import { PciDevice, type PciIdentity } from '../pci/device.ts';
 import { bool, hostPciAddress, link, onOffAuto, str } from '../qom/kinds.ts';
 import { deviceProperty } from '../qom/property.ts';
@@ -15,6 +16,9 @@ export const vfioPciProperties = {
   host: deviceProperty('host', hostPciAddress, null),
   sysfsdev: deviceProperty('sysfsdev', str, null),
   iommufd: deviceProperty('iommufd', link('iommufd'), null, { description: 'Set host IOMMUFD backend device' }),
+  ats: deviceProperty('ats', onOffAuto, 'auto', {
+    description: 'keeps translations itself (PCIe ATS); auto: once the guest has enabled it in configuration space',
+  }),
   pri: deviceProperty('pri', onOffAuto, 'auto', {
     description: 'asks for missing pages (PCIe PRI); auto: once the guest has enabled it in configuration space',
   }),
@@ -23,6 +27,9 @@ export const vfioPciProperties = {
   }),
 } as const;
 
+/** ATS control (PCI Express Base 5.0, section 10.5.1.3): its place in the capability, and its enable bit. */
+const ATS_CONTROL = 6;
+const ATS_ENABLE = 0x8000;
 /** Page request control (PCI Express Base 5.0, section 10.5.2.2): its place in the capability, and its bits. */
 const PAGE_REQUEST_CONTROL = 4;
 const PageRequestControl = { enable: 1, reset: 2 } as const;
@@ -39,6 +46,8 @@ export class VfioPciDevice extends PciDevice {
   };
   readonly #context: DeviceContext;
   #vfio: VfioDevice | null = null;
+  /** Where the ATS control register lies; null where the guest finds none. */
+  #atsControl: number | null = null;
   /** Where the page request control register lies; null where the guest finds none. */
   #pageRequestControl: number | null = null;
 
@@ -70,19 +79,26 @@ export class VfioPciDevice extends PciDevice {
       shared: this.value(vfioPciProperties.shared),
     });
     if (this.express) this.#showHostCapabilities(this.#vfio.function);
+    this.#checkAts(this.#vfio);
     this.#checkPageRequests(this.#vfio);
+    this.#followAtsControl();
     this.#followPageRequestControl();
   }
 
   protected override onConfigWritten(offset: number, size: number): void {
     super.onConfigWritten(offset, size);
-    const control = this.#pageRequestControl;
-    if (control !== null && offset < control + 2 && control < offset + size) this.#followPageRequestControl();
+    const touches = (at: number | null): boolean => at !== null && reaches(offset, size, at, 2);
+    if (touches(this.#atsControl)) this.#followAtsControl();
+    if (touches(this.#pageRequestControl)) this.#followPageRequestControl();
   }
 
   protected override onReset(): void {
     super.onReset();
-    this.vfio.function.pages.reset();
+    const { function: source } = this.vfio;
+    source.enableAts(false);
+    if (this.#atsControl !== null) this.registers.config.set(this.#atsControl, 2, 0);
+    this.#followAtsControl();
+    source.pages.reset();
     if (this.#pageRequestControl !== null) this.registers.config.set(this.#pageRequestControl, 2, 0);
     this.#followPageRequestControl();
   }
@@ -90,6 +106,7 @@ export class VfioPciDevice extends PciDevice {
   protected override onUnrealize(): void {
     this.#vfio?.release();
     this.#vfio = null;
+    this.#atsControl = null;
     this.#pageRequestControl = null;
     super.onUnrealize();
   }
@@ -97,12 +114,33 @@ export class VfioPciDevice extends PciDevice {
   /** What the host's function and its IOMMU can do together, the guest finds in configuration space. */
   #showHostCapabilities({ capabilities: { ats, pageRequests, pasidBits } }: HostFunction): void {
     const { registers } = this;
-    if (ats) registers.addCapability({ kind: 'ats' });
+    if (ats && this.value(vfioPciProperties.ats) !== 'off') {
+      this.#atsControl = registers.addCapability({ kind: 'ats' }) + ATS_CONTROL;
+    }
     if (pageRequests && this.value(vfioPciProperties.pri) !== 'off') {
       const at = registers.addCapability({ kind: 'page-requests', outstanding: PAGE_GROUPS });
       this.#pageRequestControl = at + PAGE_REQUEST_CONTROL;
     }
     if (pasidBits > 0) registers.addCapability({ kind: 'pasid', bits: pasidBits, execute: true, privileged: true });
+  }
+
+  /** @throws CommandError for `ats=on` where the function, the host or the bus has no ATS */
+  #checkAts(vfio: VfioDevice): void {
+    if (this.value(vfioPciProperties.ats) !== 'on' || this.#atsControl !== null) return;
+    const { name } = vfio.function;
+    vfio.release();
+    this.#vfio = null;
+    throw new CommandError(
+      `Property 'vfio-pci.ats' cannot be 'on': host function ${name} keeps no translations here; that takes ats=on of the ` +
+        'host-function and of the host-iommu, and a PCI Express port',
+    );
+  }
+
+  /** The guest, or `ats=on` in its place, says whether the function keeps translations. */
+  #followAtsControl(): void {
+    if (this.#atsControl === null) return;
+    const enabled = (this.registers.config.read(this.#atsControl, 2) & ATS_ENABLE) !== 0;
+    this.vfio.function.enableAts(enabled || this.value(vfioPciProperties.ats) === 'on');
   }
 
   /** @throws CommandError for `pri=on` where the function, the host or the bus has no page requests */

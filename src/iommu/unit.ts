@@ -1,3 +1,4 @@
+import type { DeviceTlbFlush } from '../memory/host-device.ts';
 import type { Access, Permissions } from '../memory/access.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { IommuRegion } from '../memory/iommu-region.ts';
@@ -202,6 +203,11 @@ export interface IommuUnit extends PciIommuOps {
   /** A device's translation request (PCIe ATS): one entry for each page of the range. */
   atsTranslate(bus: PciBus, devfn: number, request: AtsRequest): AtsEntry[];
   requestPage(bus: PciBus, devfn: number, request: PageRequest, responder: PageResponder): PageRequestOutcome;
+  /**
+   * An invalidation of what a function keeps itself, as the guest's descriptor for it; carried out on return.
+   * @returns how many entries a host function behind it dropped
+   */
+  flushDeviceIotlb(bus: PciBus, devfn: number, flush: DeviceTlbFlush): number;
   /** By bus number and function. */
   deviceSpaces(): readonly DeviceSpace[];
   /** A reset of the machine: bindings go, and all devices are judged anew. */

@@ -12,7 +12,7 @@ export interface PciIommuOps {
   getAddressSpace(bus: PciBus, devfn: number): AddressSpace;
   /** A host function stands behind this one. Throws CommandError when the IOMMU cannot live with what the host has. */
   attachHostDevice?(bus: PciBus, devfn: number, device: HostIommuDevice): void;
-  detachHostDevice?(bus: PciBus, devfn: number): void;
+  detachHostDevice?(bus: PciBus, devfn: number, device: HostIommuDevice): void;
   /** What it offers beyond mappings; absent where that is nothing. */
   readonly guestCapabilities?: GuestCapabilities;
   /** The guest has enabled page requests of the function; asking leaves no trace. */

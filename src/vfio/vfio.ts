@@ -179,7 +179,7 @@ export class Vfio implements Snapshottable<VfioState> {
     const { name, bus, devfn } = attachment;
     const viommu = bus.effectiveIommuOps();
     viommu?.attachHostDevice?.(bus, devfn, found);
-    undo(() => viommu?.detachHostDevice?.(bus, devfn));
+    undo(() => viommu?.detachHostDevice?.(bus, devfn, found));
     found.claim(() => name);
     undo(() => found.release());
     const iommufd = attachment.iommufd ?? null;
@@ -211,7 +211,7 @@ export class Vfio implements Snapshottable<VfioState> {
         found.detach();
         this.#dropIfUnused(container);
         found.release();
-        viommu?.detachHostDevice?.(bus, devfn);
+        viommu?.detachHostDevice?.(bus, devfn, found);
       },
     });
     this.#devices = [...this.#devices, device];
@@ -263,6 +263,7 @@ export class Vfio implements Snapshottable<VfioState> {
       pageSize: iommu.capabilities.pageSizes[0]!,
       memory: this.#memory,
       hostMemory: memory,
+      clock: iommu.clock,
       isolation: this.#isolation,
       isShared,
       ...this.#trace,

@@ -1,4 +1,6 @@
 import { ADDRESS_LAST } from '../../core/address.ts';
+import type { DeviceTlbFlush } from '../../memory/host-device.ts';
+import type { Origin } from '../../memory/iommu-object.ts';
 import type { RegionMapping, RegionNotifier } from '../../memory/iommu-region.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import { type IotlbState, NO_PASID } from '../iotlb.ts';
@@ -40,6 +42,8 @@ export interface TranslationOptions {
   remapping: Remapping;
   /** A host function stands behind this space. */
   hasHostDevice(space: IntelDeviceSpace): boolean;
+  /** Carries an invalidation on to the host functions behind a space without PASID; returns how many entries went. */
+  flushHostDevices(space: IntelDeviceSpace, flush: DeviceTlbFlush, origin: Origin): number;
   /** The space shows something else now. */
   onSwitched(space: IntelDeviceSpace): void;
 }
@@ -155,13 +159,25 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
     this.#bindings.flushPasidCache(this.#devices(), { ...scope });
   }
 
-  invalidateDeviceIotlb(scope: DeviceIotlbScope): void {
-    const { sourceId, pasid, address, size } = scope;
+  invalidateDeviceIotlb({ sourceId, ...flush }: DeviceIotlbScope): void {
+    for (const { space } of this.#remapping.spaces()) {
+      if (space.pasid === null && space.sourceId === sourceId) this.flushDeviceIotlb(space, flush, 'guest');
+    }
+  }
+
+  /**
+   * The same for the function, or functions, of one space without PASID: whoever listens for emulated ones is told, and
+   * host functions drop what they keep. All has been done on return.
+   * @returns how many entries host functions dropped
+   */
+  flushDeviceIotlb(own: IntelDeviceSpace, flush: DeviceTlbFlush, origin: Origin): number {
+    const { pasid, address, size } = flush;
     for (const { space, shadow } of this.#remapping.spaces()) {
-      if (space.sourceId !== sourceId) continue;
+      if (space.bus !== own.bus || space.devfn !== own.devfn) continue;
       if (pasid === 'all' ? space.pasid === null : space.pasid !== (pasid ?? null)) continue;
       shadow.unmapBlock(address, size, 'deviotlb-unmap');
     }
+    return this.#options.flushHostDevices(own, flush, origin);
   }
 
   reset(): void {
