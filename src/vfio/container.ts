@@ -1,4 +1,6 @@
 import { ADDRESS_LAST, hex } from '../core/address.ts';
+import type { VirtualClock } from '../core/clock.ts';
+import { CommandError, messageOf } from '../core/errors.ts';
 import { allOrNothing } from '../core/undo.ts';
 import type { HostMemory } from '../host/memory.ts';
 import type { HostPageTable } from '../host/page-table.ts';
@@ -6,10 +8,11 @@ import type { AddressSpace } from '../memory/address-space.ts';
 import { isIommuRegion } from '../memory/iommu-region.ts';
 import type { MemoryListener, MemorySection } from '../memory/listener.ts';
 import type { Checks } from '../trace/checks.ts';
+import type { FaultPoints } from '../trace/fault-points.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import { DmaMap } from './dma-map.ts';
-import { GuestIommuMr } from './guest-iommu-mr.ts';
+import { GuestIommuMr, type GuestIommuMrState } from './guest-iommu-mr.ts';
 import type { Isolation } from './isolation.ts';
 import { actualOf, type Difference, differences, expectedOf, type Layout } from './layout.ts';
 import type { RefusalsState } from './refusals.ts';
@@ -32,6 +35,7 @@ export interface ContainerParts extends TraceParts {
   /** Guest RAM. */
   readonly memory: AddressSpace;
   readonly hostMemory: HostMemory;
+  readonly clock: VirtualClock;
   readonly isolation: Isolation;
   /** All its devices are declared to share memory. */
   readonly isShared: () => boolean;
@@ -39,8 +43,8 @@ export interface ContainerParts extends TraceParts {
 
 export interface ContainerState {
   readonly id: number;
-  /** Counters of the region notifiers, in the order of their sections. */
-  readonly guestRegions: { delivered: number; failed: number }[];
+  /** Of the region notifiers, in the order of their sections. */
+  readonly guestRegions: GuestIommuMrState[];
   readonly map: RefusalsState;
 }
 
@@ -60,6 +64,8 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
   readonly #memory: AddressSpace;
   readonly #hostMemory: HostMemory;
   readonly #checks: Checks;
+  readonly #faults: FaultPoints;
+  readonly #clock: VirtualClock;
   readonly #map: DmaMap;
   #guestRegions: readonly GuestIommuMr[] = [];
 
@@ -72,6 +78,8 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     this.#memory = parts.memory;
     this.#hostMemory = parts.hostMemory;
     this.#checks = parts.checks;
+    this.#faults = parts.faults;
+    this.#clock = parts.clock;
     this.#map = new DmaMap({
       container: parts.id,
       isolation: parts.isolation,
@@ -139,7 +147,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
       gone?.unregister();
     }
     const inner = innerPages(section, this.#pageSize);
-    if (inner !== null) this.#map.unmap({ ...inner, sweep });
+    if (inner !== null) this.#unmap(inner, sweep);
   }
 
   /**
@@ -167,6 +175,19 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     }
     state.guestRegions.forEach((counters, index) => this.#guestRegions[index]!.restore(counters));
     this.#map.restore(state.map);
+  }
+
+  /** Nobody could do anything about an unmap that the host refuses: the section has gone, and the others must go on. */
+  #unmap(range: { readonly iova: bigint; readonly size: bigint }, sweep: boolean): void {
+    try {
+      this.#map.unmap({ ...range, sweep });
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      const desc =
+        `${hex(range.size)} bytes from ${hex(range.iova)} on could not be unmapped in container ${this.id}, although ` +
+        `the address space does not show them any more: ${messageOf(error)}`;
+      this.#checks.fail('mapping-survives-invalidation', { device: this.#device, desc });
+    }
   }
 
   /** The device whose address space it is, or the first of several. */
@@ -229,6 +250,8 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
       region: section.region,
       memory: this.#memory,
       device: this.#device,
+      faults: this.#faults,
+      clock: this.#clock,
       invalidated: (first, last) => this.#checkInvalidation(guest, first, last),
     });
     allOrNothing((undo) => {
