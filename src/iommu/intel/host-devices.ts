@@ -1,3 +1,4 @@
+import { CommandError } from '../../core/errors.ts';
 import type { DeviceTlbFlush, HostIommuDevice } from '../../memory/host-device.ts';
 import type { Origin } from '../../memory/iommu-object.ts';
 import type { ModelEvents } from '../../trace/model-events.ts';
@@ -29,13 +30,24 @@ export class HostDevices {
     return this.#behind(space).length > 0;
   }
 
-  /** Has those behind a space drop what they keep themselves, and tells of it; returns how many entries went. */
+  /**
+   * Has those behind a space drop what they keep themselves, and tells of it; returns how many entries went.
+   * @throws CommandError for a command that a device failed, after the others have been asked; a guest hears of nothing
+   */
   flush(space: IntelDeviceSpace, flush: DeviceTlbFlush, origin: Origin): number {
     const devices = this.#behind(space);
     if (devices.length === 0) return 0;
     const { pasid, address, size } = flush;
     let dropped = 0;
-    for (const device of devices) dropped += device.flushDeviceTlb(flush);
+    let failure: CommandError | null = null;
+    for (const device of devices) {
+      try {
+        dropped += device.flushDeviceTlb(flush);
+      } catch (error) {
+        if (!(error instanceof CommandError)) throw error;
+        failure ??= error;
+      }
+    }
     this.#events.emit('IOMMU_DEVICE_IOTLB_FLUSHED', {
       iommu: this.#unit(),
       device: space.deviceName,
@@ -45,6 +57,7 @@ export class HostDevices {
       origin,
       dropped,
     });
+    if (failure !== null && origin === 'command') throw failure;
     return dropped;
   }
 
