@@ -4,7 +4,7 @@ import { allOrNothing, type Undo } from '../core/undo.ts';
 import type { HostFunction } from '../host/function.ts';
 import type { Host } from '../host/host.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
-import type { IommuObject } from '../memory/iommu-object.ts';
+import type { IommuObject, PasidTable } from '../memory/iommu-object.ts';
 import type { PciBus } from '../pci/bus.ts';
 import type { HeldBackState } from '../trace/held-back.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
@@ -131,6 +131,15 @@ export class Vfio implements Snapshottable<VfioState> {
       const desc = `After a ${occasion}, ${hex(iova)}-${hex(iova + size - 1n)} ${what} in container ${container.id}`;
       const device = this.#devices.find((one) => one.container === container)?.name;
       checks.fail('layout-after-reset', { ...(device !== undefined && { device }), desc });
+    }
+    for (const { name, container, function: found } of this.#devices) {
+      const bound = container.addressSpace.iommuObject()?.binding ?? null;
+      if (sameTable(bound, found.binding)) continue;
+      const [told, held] = [bound, found.binding].map((table) =>
+        table === null ? 'none' : `the one at ${hex(table.address)}`,
+      );
+      const desc = `After a ${occasion}, the PASID table bound for '${name}' is ${told}, and the host nests ${held}`;
+      checks.fail('layout-after-reset', { device: name, desc });
     }
   }
 
@@ -306,4 +315,9 @@ export class Vfio implements Snapshottable<VfioState> {
       ],
     };
   }
+}
+
+function sameTable(one: PasidTable | null, other: PasidTable | null): boolean {
+  if (one === null || other === null) return one === other;
+  return one.address === other.address && one.size === other.size && one.format === other.format;
 }
