@@ -194,7 +194,7 @@ export class HostIommu {
         table: { ...table },
         stage: stage.id,
         owner: owner.requester,
-        attached: attached && structuredClone([...attached.values()]),
+        attached: attached && (owner.pasids?.save() ?? []),
       })),
       caches: this.caches.save(),
       translation: this.translation.save(),

@@ -27,6 +27,11 @@ export class PasidAttachments {
     return this.#entries;
   }
 
+  /** Ascending. */
+  get pasids(): readonly number[] {
+    return [...this.#entries.keys()].sort((one, other) => one - other);
+  }
+
   /**
    * Sends requests with `pasid` through `target` from now on, made from the guest's `entry`.
    * @returns whether they went through something before
@@ -55,12 +60,12 @@ export class PasidAttachments {
   }
 
   detachAll(): void {
-    for (const pasid of [...this.#entries.keys()]) this.detach(pasid);
+    for (const pasid of this.pasids) this.detach(pasid);
   }
 
   /** Attaches exactly what was attached when `before` was copied from {@link entries}; its page tables still exist. */
   takeBack(before: ReadonlyMap<number, PasidEntry>): void {
-    for (const pasid of [...this.#entries.keys()]) if (!before.has(pasid)) this.detach(pasid);
+    for (const pasid of this.pasids) if (!before.has(pasid)) this.detach(pasid);
     for (const [pasid, entry] of before) {
       if (this.#entries.get(pasid) === entry) continue;
       this.#leave(pasid);
@@ -84,7 +89,8 @@ export class PasidAttachments {
     }
     let dropped = 0;
     let failed: CommandError | null = null;
-    for (const entry of this.#entries.values()) {
+    for (const one of this.pasids) {
+      const entry = this.#entries.get(one)!;
       if ((pasid ?? entry.pasid) !== entry.pasid || (domainId ?? entry.domainId) !== entry.domainId) continue;
       const table = this.#iommu.nestedPages.get(entry.nestedTable);
       if (table === null) continue;
@@ -96,7 +102,10 @@ export class PasidAttachments {
     return dropped;
   }
 
-  /** For a restored state. */
+  save(): PasidEntry[] {
+    return this.pasids.map((pasid) => ({ ...structuredClone(this.#entries.get(pasid)!), verifiedAt: -1 }));
+  }
+
   restore(entries: readonly PasidEntry[]): void {
     for (const entry of entries) {
       this.#entries.set(entry.pasid, { ...structuredClone(entry), verifiedAt: -1 });

@@ -70,7 +70,7 @@ export class IommufdListener implements GuestCarrier {
       const present = this.#present();
       const attached = [...present].flatMap(([pasid, entry]) => this.#attach(pasids, pasid, entry));
       // Nothing can fail from here on.
-      for (const pasid of [...pasids.entries.keys()]) if (!present.has(pasid)) this.#detach(pasids, pasid);
+      for (const pasid of pasids.pasids) if (!present.has(pasid)) this.#detach(pasids, pasid);
       for (const tell of attached) tell();
     });
   }
@@ -78,7 +78,7 @@ export class IommufdListener implements GuestCarrier {
   unbind(): void {
     const { function: source } = this.#parts;
     const { pasids } = source;
-    if (pasids !== null) for (const pasid of [...pasids.entries.keys()]) this.#detach(pasids, pasid);
+    for (const pasid of pasids?.pasids ?? []) this.#detach(pasids!, pasid);
     source.unbindPasidTable();
   }
 
@@ -114,8 +114,8 @@ export class IommufdListener implements GuestCarrier {
         refused.push(error);
       }
     };
-    for (const [pasid, old] of [...pasids.entries]) {
-      if ((only ?? pasid) !== pasid || present.has(pasid) || !inScope(old)) continue;
+    for (const pasid of only === undefined ? pasids.pasids : [only]) {
+      if (present.has(pasid) || !inScope(pasids.entries.get(pasid))) continue;
       this.#detach(pasids, pasid);
       attempt(() => this.#parts.faults.pass('detach', this.device));
     }

@@ -211,7 +211,7 @@ describe('both contracts', () => {
         expect(other).toEqual(one);
         for (const guest of guests) expect(guest.take(STALE)).toEqual([]);
       }),
-      { numRuns: 40, seed: 4 },
+      { numRuns: 25, seed: 4 },
     );
   });
 });
