@@ -9,7 +9,7 @@ import { bool, hostPciAddress, link, onOffAuto, str } from '../qom/kinds.ts';
 import { deviceProperty } from '../qom/property.ts';
 import type { QomType } from '../qom/type-registry.ts';
 import type { VfioDevice } from '../vfio/device.ts';
-import type { HostAddress } from '../vfio/host-address.ts';
+import { type HostAddress, resolveHostFunction } from '../vfio/host-address.ts';
 import type { DeviceContext } from './context.ts';
 
 export const vfioPciProperties = {
@@ -69,6 +69,7 @@ export class VfioPciDevice extends PciDevice {
   protected override onRealize(): void {
     super.onRealize();
     const address = this.#address();
+    this.#checkSwitches(resolveHostFunction(this.#context.host, address));
     const iommufd = this.value(vfioPciProperties.iommufd);
     this.#vfio = this.#context.vfio.attach({
       name: this.label,
@@ -79,8 +80,6 @@ export class VfioPciDevice extends PciDevice {
       shared: this.value(vfioPciProperties.shared),
     });
     if (this.express) this.#showHostCapabilities(this.#vfio.function);
-    this.#checkAts(this.#vfio);
-    this.#checkPageRequests(this.#vfio);
     this.#followAtsControl();
     this.#followPageRequestControl();
   }
@@ -124,15 +123,19 @@ export class VfioPciDevice extends PciDevice {
     if (pasidBits > 0) registers.addCapability({ kind: 'pasid', bits: pasidBits, execute: true, privileged: true });
   }
 
-  /** @throws CommandError for `ats=on` where the function, the host or the bus has no ATS */
-  #checkAts(vfio: VfioDevice): void {
-    if (this.value(vfioPciProperties.ats) !== 'on' || this.#atsControl !== null) return;
-    const { name } = vfio.function;
-    vfio.release();
-    this.#vfio = null;
-    throw new CommandError(
-      `Property 'vfio-pci.ats' cannot be 'on': host function ${name} keeps no translations here; that takes ats=on of the ` +
-        'host-function and of the host-iommu, and a PCI Express port',
+  /** @throws CommandError for `ats=on` or `pri=on` where the function, the host or the bus cannot */
+  #checkSwitches({ name, capabilities: { ats, pageRequests } }: HostFunction): void {
+    const refuse = (property: 'ats' | 'pri', can: boolean, why: string): void => {
+      if (this.value(vfioPciProperties[property]) !== 'on' || (can && this.express)) return;
+      throw new CommandError(
+        `Property 'vfio-pci.${property}' cannot be 'on': host function ${name} ${why}, and a PCI Express port`,
+      );
+    };
+    refuse('ats', ats, 'keeps no translations here; that takes ats=on of the host-function and of the host-iommu');
+    refuse(
+      'pri',
+      pageRequests,
+      'makes no page requests here; that takes pri=on of the host-function, page-requests=on of the host-iommu',
     );
   }
 
@@ -141,18 +144,6 @@ export class VfioPciDevice extends PciDevice {
     if (this.#atsControl === null) return;
     const enabled = (this.registers.config.read(this.#atsControl, 2) & ATS_ENABLE) !== 0;
     this.vfio.function.enableAts(enabled || this.value(vfioPciProperties.ats) === 'on');
-  }
-
-  /** @throws CommandError for `pri=on` where the function, the host or the bus has no page requests */
-  #checkPageRequests(vfio: VfioDevice): void {
-    if (this.value(vfioPciProperties.pri) !== 'on' || this.#pageRequestControl !== null) return;
-    const { name } = vfio.function;
-    vfio.release();
-    this.#vfio = null;
-    throw new CommandError(
-      `Property 'vfio-pci.pri' cannot be 'on': host function ${name} makes no page requests here; that takes pri=on of ` +
-        'the host-function, page-requests=on of the host-iommu, and a PCI Express port',
-    );
   }
 
   /** The guest, or `pri=on` in its place, says whether the function asks for pages. */

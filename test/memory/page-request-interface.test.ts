@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../src/core/clock.ts';
 import { OperationCounter } from '../../src/core/operation.ts';
@@ -319,5 +320,62 @@ describe('what was asked for', () => {
     expect(() => answer(1)).toThrow("answered already, with 'failure'");
     answer(0);
     expect([again.state, clock.nextDeadline(), failed.length]).toEqual(['done', null, 1]);
+  });
+});
+
+describe('any program of transfers and answers', () => {
+  /** Steps: 0 to 3 a transfer, 4 a success, 5 a refusal, 6 a second answer, 7 a queue that fills, 8 one with room. */
+  const step = fc.record({
+    kind: fc.nat({ max: 8 }),
+    page: fc.nat({ max: 9 }),
+    pages: fc.integer({ min: 1, max: 40 }),
+  });
+
+  it('leaves nobody waiting once all is answered, and blames exactly the second answers', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), fc.integer({ min: 1, max: 80 }), (steps, outstanding) => {
+        const { groups, asked, present, dma, answers, failed, clock } = rig({ outstanding });
+        const transfers: Dma[] = [];
+        const answered: number[] = [];
+        let seconds = 0;
+        const answerOne = (response: 'success' | 'failure', at: number): void => {
+          const open = groups.describe();
+          const group = open[at % Math.max(open.length, 1)];
+          if (group === undefined) return;
+          if (response === 'success') for (const page of group.pages) present.add(page);
+          groups.respond({ group: group.group, pasid: group.pasid, response });
+          answered.push(group.group);
+        };
+        for (const { kind, page, pages } of steps) {
+          if (kind <= 3)
+            transfers.push(dma(BigInt(page) << 14n, pages * 4096, { pasid: 1 + (page % 2), write: kind === 3 }));
+          if (kind === 4 || kind === 5) answerOne(kind === 4 ? 'success' : 'failure', page);
+          if (kind === 6 && answered.length > 0) {
+            const group = answered[page % answered.length]!;
+            if (!groups.openGroups.includes(group)) {
+              groups.respondToPages({ group, response: 'success' });
+              seconds += 1;
+            }
+          }
+          if (kind === 7) answers(({ last }) => (last ? 'overflow' : 'queued'));
+          if (kind === 8) {
+            answers(() => 'queued');
+            groups.retryPages();
+          }
+          const open = groups.describe();
+          expect(open.reduce((sum, group) => sum + group.pages.length, 0)).toBeLessThanOrEqual(outstanding);
+          expect(new Set(groups.openGroups).size).toBe(open.length);
+        }
+        answers(() => 'queued');
+        groups.retryPages();
+        while (groups.openGroups.length > 0) answerOne('success', 0);
+        expect(transfers.filter(({ state }) => state === 'waiting')).toEqual([]);
+        expect(failed).toHaveLength(seconds);
+        expect(clock.nextDeadline()).toBeNull();
+        const lasts = asked.filter(({ last }) => last).length;
+        expect(answered.length).toBeLessThanOrEqual(lasts);
+      }),
+      { seed: 4, numRuns: 300 },
+    );
   });
 });
