@@ -180,7 +180,7 @@ export class HostIommu {
   invalidateRange(table: HostPageTable, start: number, end: number): void {
     const nested = new Set<number>();
     for (const [id, { stage }] of this.#nested) if (stage === table) nested.add(id);
-    for (const { id, parent } of this.nestedPages.all) if (parent === table) nested.add(id);
+    for (const id of this.nestedPages.over(table)) nested.add(id);
     this.caches.invalidateRange(table.id, nested, start, end);
   }
 

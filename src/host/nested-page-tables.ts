@@ -56,6 +56,11 @@ export class NestedPageTables {
     return [...this.#tables.values()].sort((one, other) => one.id - other.id);
   }
 
+  /** Ids of those over a second stage. */
+  over(parent: HostPageTable): number[] {
+    return [...this.#tables.values()].filter((table) => table.parent === parent).map(({ id }) => id);
+  }
+
   get(id: number): NestedPageTable | null {
     return this.#tables.get(id) ?? null;
   }

@@ -48,6 +48,7 @@ export class PasidAttachments {
     const replaced = this.#leave(pasid);
     this.#entries.set(pasid, { ...entry, pasid, nestedTable: target.id });
     this.#join(pasid, target.id);
+    this.#function.pages.attached(pasid);
     return { replaced };
   }
 
@@ -55,7 +56,7 @@ export class PasidAttachments {
   detach(pasid: number): boolean {
     const gone = this.#leave(pasid);
     this.#entries.delete(pasid);
-    if (gone) this.#function.pages.abandon('its PASID was detached', pasid);
+    if (gone) this.#function.pages.detached(pasid);
     return gone;
   }
 
@@ -89,9 +90,9 @@ export class PasidAttachments {
     }
     let dropped = 0;
     let failed: CommandError | null = null;
-    for (const one of this.pasids) {
-      const entry = this.#entries.get(one)!;
-      if ((pasid ?? entry.pasid) !== entry.pasid || (domainId ?? entry.domainId) !== entry.domainId) continue;
+    for (const one of pasid === undefined ? this.pasids : [pasid]) {
+      const entry = this.#entries.get(one);
+      if (entry === undefined || (domainId ?? entry.domainId) !== entry.domainId) continue;
       const table = this.#iommu.nestedPages.get(entry.nestedTable);
       if (table === null) continue;
       const result = this.#iommu.nestedPages.invalidate(table, [invalidationOf(flush)]);
