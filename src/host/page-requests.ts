@@ -9,6 +9,12 @@ import type { Snapshottable } from '../trace/snapshot.ts';
 import type { HostFault } from './translation.ts';
 import type { TranslationAnswer } from './look.ts';
 
+/** Where the requests of a function go. */
+export interface HostPageRequestSink extends PageRequestSink {
+  /** A page table that is attached to a PASID now gets a fault queue: the guest takes page requests. */
+  readonly opensFaultQueues: boolean;
+}
+
 /** What page requests need of the function that makes them. */
 export interface PageRequester {
   readonly name: string;
@@ -21,6 +27,7 @@ export interface PageRequester {
 
 export interface HostPageRequestsState {
   enabled: boolean;
+  faultQueues: number[];
   groups: PageRequestInterfaceState;
 }
 
@@ -31,7 +38,9 @@ export interface HostPageRequestsState {
 export class HostPageRequests implements Snapshottable<HostPageRequestsState> {
   readonly groups: PageRequestInterface;
   readonly #function: PageRequester;
-  #route: PageRequestSink | null = null;
+  #route: HostPageRequestSink | null = null;
+  /** PASIDs whose page table, by contract iommufd, was attached with a fault queue. */
+  readonly #faultQueues = new Set<number>();
   #enabled = false;
 
   constructor(
@@ -49,7 +58,7 @@ export class HostPageRequests implements Snapshottable<HostPageRequestsState> {
   }
 
   /** Requests go there from now on. */
-  connect(route: PageRequestSink): void {
+  connect(route: HostPageRequestSink): void {
     this.#route = route;
   }
 
@@ -57,7 +66,7 @@ export class HostPageRequests implements Snapshottable<HostPageRequestsState> {
   disconnect(reason: string): void {
     this.#route = null;
     this.#enabled = false;
-    this.groups.abandon(reason);
+    this.abandon(reason);
     this.groups.reset();
   }
 
@@ -69,6 +78,22 @@ export class HostPageRequests implements Snapshottable<HostPageRequestsState> {
   /** The driver enabled page requests, or stopped them: those that are open stay so. */
   enable(on: boolean): void {
     this.#enabled = on;
+  }
+
+  /** A page table was attached to a PASID, in place of another one or not (contract iommufd). */
+  attached(pasid: number): void {
+    if (this.#route?.opensFaultQueues === true) this.#faultQueues.add(pasid);
+    else this.#faultQueues.delete(pasid);
+  }
+
+  /** The page table of a PASID is gone, and what the PASID asked for with it. */
+  detached(pasid: number): void {
+    this.#faultQueues.delete(pasid);
+    this.groups.abandon('its PASID was detached', pasid);
+  }
+
+  hasFaultQueue(pasid: number): boolean {
+    return this.#faultQueues.has(pasid);
   }
 
   /** A piece of a transfer met a fault: a wait where its page is asked for, otherwise the fault. */
@@ -88,18 +113,21 @@ export class HostPageRequests implements Snapshottable<HostPageRequestsState> {
     this.groups.reset();
   }
 
-  /** What a PASID, or all, asked for is gone; `reason` is the end of a sentence. */
-  abandon(reason: string, pasid?: number): void {
-    this.groups.abandon(reason, pasid);
+  /** The tables of all PASIDs are gone; `reason` is the end of a sentence. */
+  abandon(reason: string): void {
+    this.#faultQueues.clear();
+    this.groups.abandon(reason);
   }
 
   save(): HostPageRequestsState {
-    return { enabled: this.#enabled, groups: this.groups.save() };
+    return { enabled: this.#enabled, faultQueues: [...this.#faultQueues], groups: this.groups.save() };
   }
 
   /** Where the requests go is for the device to say again. */
   restore(state: HostPageRequestsState): void {
     this.#enabled = state.enabled;
+    this.#faultQueues.clear();
+    for (const pasid of state.faultQueues) this.#faultQueues.add(pasid);
     this.groups.restore(state.groups);
   }
 

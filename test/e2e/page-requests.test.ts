@@ -303,14 +303,37 @@ describe.each([
     await expect(read(client)).rejects.toThrow(/reason 0x71\); its page request was refused/);
   });
 
-  it('are refused while the context entry does not enable them', async () => {
-    await guest();
+  /** Sets or clears PRE in the device's context entry. */
+  async function enableInContext(on: boolean): Promise<void> {
     const root = (await word(REGISTERS + 0x20n)) & ~0xfffn;
     const contexts = (await word(root + 16n * (await busNumber()))) & ~0xfffn;
-    await write(client, contexts, (await word(contexts)) & ~0x10n);
+    await write(client, contexts, ((await word(contexts)) & ~0x10n) | (on ? 0x10n : 0n));
+  }
+
+  it('are refused while the context entry does not enable them', async () => {
+    await guest();
+    await enableInContext(false);
     await expect(read(client)).rejects.toThrow(/its page request was refused/);
-    const names = client.events.takeAll().map(({ event }) => event);
-    // The vIOMMU sees the request of the one contract; with the other one the page table has no fault queue.
-    expect(names.includes('IOMMU_FAULT')).toBe(contract === 'pasid-table');
+    const { data } = await client.events.next('IOMMU_FAULT');
+    expect(data).toMatchObject({ device: 'nic0', code: 0x47, reason: 'page-requests-disabled' });
+  });
+
+  it('need a fault queue from the start with contract iommufd: PRE when the PASID was attached', async () => {
+    await guest();
+    await enableInContext(false);
+    await client.execute('guest-svm-bind', { device: 'nic0', pasid: 2, 'page-table': 0x10_2000n });
+    await enableInContext(true);
+    const other = await connect();
+    const reading = other.execute('dma-read', { device: 'nic0', address: MISSING, size: 5n, pasid: 2 });
+    if (contract === 'pasid-table') {
+      const { data } = await client.events.next('IOMMU_PAGE_REQUEST');
+      expect(data).toMatchObject({ pasid: 2 });
+      await mapMissing();
+      await respond(client, 0);
+      expect(await reading).toEqual({ data: world });
+    } else {
+      await expect(reading).rejects.toThrow(/its page request was refused/);
+      expect(client.events.takeAll().map(({ event }) => event)).not.toContain('IOMMU_FAULT');
+    }
   });
 });
