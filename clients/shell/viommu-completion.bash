@@ -8,6 +8,8 @@ _viommu_commands='
   query-commands
   query-qmp-schema
   query-clients
+  set-event-filter
+  batch
   human-monitor-command
   query-status
   query-name
@@ -44,11 +46,14 @@ _viommu_commands='
   iommu-flush-iotlb
   flush-iotlb
   iommu-flush-pasid-cache
+  iommu-flush-device-iotlb
   iommu-set-bypass
   query-iommus
   query-iommu-notifiers
   iommu-translate
   query-iotlb
+  query-page-requests
+  page-response
   iommu-reverse-translate
   query-iommu-mappings
   guest-iommu-enable
@@ -60,6 +65,15 @@ _viommu_commands='
   query-host-iommu
   dma-read
   dma-write
+  query-event-log
+  query-checks
+  set-check
+  break-add
+  break-remove
+  query-breaks
+  fault-inject
+  query-faults-injected
+  fault-clear
 '
 
 _viommu_ask() {
@@ -69,6 +83,7 @@ _viommu_ask() {
   2) mapfile -t COMPREPLY < <(compgen -W "$_viommu_commands" -- "$word") ;;
   3)
     case ${COMP_WORDS[2]} in
+    batch) form='{"commands": }' ;;
     human-monitor-command) form='{"command-line": }' ;;
     migrate-recover) form='{"uri": }' ;;
     yank) form='{"instances": }' ;;
@@ -89,9 +104,11 @@ _viommu_ask() {
     iommu-flush-iotlb) form='{"device": , "granularity": }' ;;
     flush-iotlb) form='{"device": , "granularity": }' ;;
     iommu-flush-pasid-cache) form='{"device": , "granularity": }' ;;
+    iommu-flush-device-iotlb) form='{"device": }' ;;
     iommu-set-bypass) form='{"device": , "mode": }' ;;
     iommu-translate) form='{"device": , "address": }' ;;
     query-iotlb) form='{"side": }' ;;
+    page-response) form='{"device": , "group": , "response": }' ;;
     iommu-reverse-translate) form='{"address": , "space": }' ;;
     query-iommu-mappings) form='{"device": }' ;;
     guest-iommu-enable) form='{"mode": }' ;;
@@ -101,6 +118,10 @@ _viommu_ask() {
     guest-svm-unbind) form='{"device": , "pasid": }' ;;
     dma-read) form='{"device": , "address": , "size": }' ;;
     dma-write) form='{"device": , "address": , "data": }' ;;
+    set-check) form='{"name": }' ;;
+    break-add) form='{"event": }' ;;
+    break-remove) form='{"id": }' ;;
+    fault-inject) form='{"point": , "kind": }' ;;
     esac
     COMPREPLY=()
     [ -n "$word" ] || [ -z "$form" ] || COMPREPLY=("'$form'")

@@ -32,6 +32,8 @@ function widenNamed(name: string, value: unknown): unknown {
   if (shape === undefined || typeof value !== 'object' || value === null) return value;
   const object = value as Record<string, unknown>;
   if (shape.kind === 'object') widenMembers(shape.members, object);
+  // The log's data is of any type; its event's name says which.
+  if (name === 'LoggedEvent') widenEvent(object['event'] as EventName, object['data']);
   if (shape.kind === 'union') {
     widenMembers(shape.members, object);
     widenMembers(shape.variants.find((variant) => variant.case === object[shape.tag])?.members ?? [], object);

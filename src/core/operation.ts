@@ -47,16 +47,19 @@ export class OperationCounter {
   /** Runs `body` on behalf of an operation that was suspended, a DMA that waited for instance. */
   resume<T>(operation: number, body: () => T): T {
     const outer = this.#current;
+    if (outer === operation) return body();
+    // What the outer operation has not told yet it tells under its own number.
+    if (outer !== 0) this.#end();
     this.#current = operation;
     try {
       return body();
     } finally {
-      if (outer === 0) for (const listener of this.#ending) listener();
+      this.#end();
       this.#current = outer;
     }
   }
 
-  /** `listener` is called as the last thing of every operation, with its number still current. */
+  /** `listener` is called as the last thing of every operation and before each interruption, with its number current. */
   onEnd(listener: () => void): void {
     this.#ending.push(listener);
   }
@@ -67,5 +70,9 @@ export class OperationCounter {
 
   restore(state: { last: number }): void {
     this.#last = state.last;
+  }
+
+  #end(): void {
+    for (const listener of this.#ending) listener();
   }
 }

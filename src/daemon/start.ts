@@ -54,7 +54,7 @@ export async function runDaemon(options: Options, version: string): Promise<numb
     ...(options.name === null ? {} : { name: options.name }),
     uuid: options.uuid ?? '00000000-0000-0000-0000-000000000000',
   };
-  const machine = createMachine({ ...machineConfig(options), startPaused: true });
+  const machine = createMachine({ ...machineConfig(options), startPaused: true, log: { now } });
   const virtualTime = options.accelerators[0]?.name === 'qtest';
   const stopTime = virtualTime ? keepVirtualTime(machine) : followRealTime(machine, () => performance.now());
   const server = new QmpServer({

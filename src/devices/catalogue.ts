@@ -5,6 +5,7 @@ import { DmaAgent, dmaAgentProperties } from './dma-agent.ts';
 import { EduDevice, eduProperties } from './edu.ts';
 import { HostFunctionObject, HostIommuObject, hostFunctionProperties, hostIommuProperties } from './host-objects.ts';
 import { IntelIommuDevice, intelIommuProperties } from './intel-iommu.ts';
+import { IommufdObject, iommufdProperties } from './iommufd.ts';
 import { IommuTestdev } from './iommu-testdev.ts';
 import { MemoryControllerHub } from './mch.ts';
 import { MemoryBackendRam, memoryBackendProperties } from './memory-backend-ram.ts';
@@ -98,6 +99,13 @@ function userTypes(context: DeviceContext): readonly TypeDefinition[] {
       parent: 'memory-backend',
       properties: Object.values(memoryBackendProperties),
       create: (type) => new MemoryBackendRam(type, context),
+    },
+    {
+      name: 'iommufd',
+      parent: 'object',
+      interfaces: ['user-creatable'],
+      properties: Object.values(iommufdProperties),
+      create: (type) => new IommufdObject(type, context),
     },
     {
       name: 'host-iommu',

@@ -52,7 +52,7 @@ export class DmaAgent extends PciDevice {
   constructor(type: QomType, context: DeviceContext) {
     super(type);
     this.#context = context;
-    const { checks, clock } = context;
+    const { checks, clock, faults } = context;
     this.pageGroups = new PageRequestInterface({
       device: () => this.label,
       sink: {
@@ -60,6 +60,7 @@ export class DmaAgent extends PciDevice {
           this.#viommu?.requestPage?.(this.bus, this.devfn, request, this.pageGroups) ?? 'refused',
       },
       checks,
+      faults,
       clock,
     });
   }

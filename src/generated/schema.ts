@@ -137,6 +137,31 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    BatchCommand: {
+      kind: 'object',
+      members: [
+        { name: 'execute', type: { kind: 'string' }, optional: false },
+        { name: 'arguments', type: { kind: 'named', name: 'BatchedArguments' }, optional: true },
+      ],
+      open: false,
+    },
+    BatchedArguments: { kind: 'object', members: [], open: true },
+    BatchResult: {
+      kind: 'object',
+      members: [
+        { name: 'return', type: { kind: 'any' }, optional: true },
+        { name: 'error', type: { kind: 'named', name: 'BatchError' }, optional: true },
+      ],
+      open: false,
+    },
+    BatchError: {
+      kind: 'object',
+      members: [
+        { name: 'class', type: { kind: 'string' }, optional: false },
+        { name: 'desc', type: { kind: 'string' }, optional: false },
+      ],
+      open: false,
+    },
     JSONType: { kind: 'enum', values: ['string', 'number', 'int', 'boolean', 'null', 'object', 'array', 'value'] },
     SchemaInfoEnumMember: {
       kind: 'object',
@@ -251,6 +276,28 @@ export const schema: SchemaShape = {
       kind: 'object',
       members: [
         { name: 'clients', type: { kind: 'array', items: { kind: 'named', name: 'ClientInfo' } }, optional: false },
+      ],
+      open: false,
+    },
+    SetEventFilterArguments: {
+      kind: 'object',
+      members: [
+        { name: 'include', type: { kind: 'array', items: { kind: 'string' } }, optional: true },
+        { name: 'exclude', type: { kind: 'array', items: { kind: 'string' } }, optional: true },
+      ],
+      open: false,
+    },
+    BatchArguments: {
+      kind: 'object',
+      members: [
+        { name: 'commands', type: { kind: 'array', items: { kind: 'named', name: 'BatchCommand' } }, optional: false },
+      ],
+      open: false,
+    },
+    BatchReturn: {
+      kind: 'object',
+      members: [
+        { name: 'results', type: { kind: 'array', items: { kind: 'named', name: 'BatchResult' } }, optional: false },
       ],
       open: false,
     },
@@ -434,7 +481,7 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
-    ObjectType: { kind: 'enum', values: ['host-function', 'host-iommu', 'memory-backend-ram'] },
+    ObjectType: { kind: 'enum', values: ['host-function', 'host-iommu', 'iommufd', 'memory-backend-ram'] },
     QomListArguments: {
       kind: 'object',
       members: [{ name: 'path', type: { kind: 'string' }, optional: false }],
@@ -866,6 +913,22 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    IommuFlushDeviceIotlbArguments: {
+      kind: 'object',
+      members: [
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
+        { name: 'all-pasids', type: { kind: 'boolean' }, optional: true },
+        { name: 'address', type: { kind: 'named', name: 'Address' }, optional: true },
+        { name: 'size', type: { kind: 'named', name: 'Address' }, optional: true },
+      ],
+      open: false,
+    },
+    IommuFlushDeviceIotlbReturn: {
+      kind: 'object',
+      members: [{ name: 'dropped', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false }],
+      open: false,
+    },
     IommuSetBypassArguments: {
       kind: 'object',
       members: [
@@ -946,6 +1009,31 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    IommuPasidAttachedEvent: {
+      kind: 'object',
+      members: [
+        { name: 'iommu', type: { kind: 'string' }, optional: false },
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: false },
+        { name: 'page-table', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'replaced', type: { kind: 'boolean' }, optional: false },
+        { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
+        { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+      ],
+      open: false,
+    },
+    IommuPasidDetachedEvent: {
+      kind: 'object',
+      members: [
+        { name: 'iommu', type: { kind: 'string' }, optional: false },
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: false },
+        { name: 'page-table', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
+        { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+      ],
+      open: false,
+    },
     IommuIotlbFlushedEvent: {
       kind: 'object',
       members: [
@@ -989,6 +1077,22 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    IommuDeviceIotlbFlushedEvent: {
+      kind: 'object',
+      members: [
+        { name: 'iommu', type: { kind: 'string' }, optional: false },
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
+        { name: 'all-pasids', type: { kind: 'boolean' }, optional: true },
+        { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'last', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'origin', type: { kind: 'named', name: 'Origin' }, optional: false },
+        { name: 'dropped', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
+        { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+      ],
+      open: false,
+    },
     IommuRegionSwitchedEvent: {
       kind: 'object',
       members: [
@@ -1001,7 +1105,7 @@ export const schema: SchemaShape = {
       open: false,
     },
     TranslateVia: { kind: 'enum', values: ['viommu', 'host'] },
-    TranslationSource: { kind: 'enum', values: ['iotlb', 'walk', 'bypass'] },
+    TranslationSource: { kind: 'enum', values: ['device', 'iotlb', 'walk', 'bypass'] },
     FaultReason: {
       kind: 'enum',
       values: [
@@ -1126,6 +1230,7 @@ export const schema: SchemaShape = {
         { name: 'stage', type: { kind: 'named', name: 'IotlbStage' }, optional: false },
         { name: 'level', type: { kind: 'integer', minimum: 1, maximum: 6 }, optional: false },
         { name: 'stale', type: { kind: 'boolean' }, optional: false },
+        { name: 'cache', type: { kind: 'named', name: 'HostCache' }, optional: true },
       ],
       open: false,
     },
@@ -1159,21 +1264,6 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
-    IommuPageRequestEvent: {
-      kind: 'object',
-      members: [
-        { name: 'iommu', type: { kind: 'string' }, optional: false },
-        { name: 'device', type: { kind: 'string' }, optional: false },
-        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
-        { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
-        { name: 'group', type: { kind: 'integer', minimum: 0, maximum: 511 }, optional: false },
-        { name: 'last', type: { kind: 'boolean' }, optional: false },
-        { name: 'access', type: { kind: 'array', items: { kind: 'named', name: 'Access' } }, optional: false },
-        { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
-        { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
-      ],
-      open: false,
-    },
     IommuFaultEvent: {
       kind: 'object',
       members: [
@@ -1184,6 +1274,55 @@ export const schema: SchemaShape = {
         { name: 'access', type: { kind: 'named', name: 'Access' }, optional: false },
         { name: 'code', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
         { name: 'reason', type: { kind: 'named', name: 'FaultReason' }, optional: false },
+        { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
+        { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+      ],
+      open: false,
+    },
+    PageResponse: { kind: 'enum', values: ['success', 'invalid', 'failure'] },
+    PageRequestGroup: {
+      kind: 'object',
+      members: [
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
+        { name: 'group', type: { kind: 'integer', minimum: 0, maximum: 511 }, optional: false },
+        { name: 'access', type: { kind: 'named', name: 'Access' }, optional: false },
+        { name: 'addresses', type: { kind: 'array', items: { kind: 'integer', format: 'uint64' } }, optional: false },
+        { name: 'transfers', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+      ],
+      open: false,
+    },
+    QueryPageRequestsReturn: {
+      kind: 'object',
+      members: [
+        {
+          name: 'groups',
+          type: { kind: 'array', items: { kind: 'named', name: 'PageRequestGroup' } },
+          optional: false,
+        },
+      ],
+      open: false,
+    },
+    PageResponseArguments: {
+      kind: 'object',
+      members: [
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'group', type: { kind: 'integer', minimum: 0, maximum: 511 }, optional: false },
+        { name: 'response', type: { kind: 'named', name: 'PageResponse' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
+      ],
+      open: false,
+    },
+    IommuPageRequestEvent: {
+      kind: 'object',
+      members: [
+        { name: 'iommu', type: { kind: 'string' }, optional: false },
+        { name: 'device', type: { kind: 'string' }, optional: false },
+        { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
+        { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'group', type: { kind: 'integer', minimum: 0, maximum: 511 }, optional: false },
+        { name: 'last', type: { kind: 'boolean' }, optional: false },
+        { name: 'access', type: { kind: 'array', items: { kind: 'named', name: 'Access' } }, optional: false },
         { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
         { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
       ],
@@ -1218,7 +1357,7 @@ export const schema: SchemaShape = {
         { name: 'address', type: { kind: 'named', name: 'Address' }, optional: false },
         { name: 'space', type: { kind: 'named', name: 'ReverseSpace' }, optional: false },
         { name: 'device', type: { kind: 'string' }, optional: true },
-        { name: 'limit', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+        { name: 'limit', type: { kind: 'integer', minimum: 1, maximum: 10000 }, optional: true },
       ],
       open: false,
     },
@@ -1378,6 +1517,7 @@ export const schema: SchemaShape = {
       members: [
         { name: 'id', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
         { name: 'contract', type: { kind: 'named', name: 'VfioContract' }, optional: false },
+        { name: 'iommufd', type: { kind: 'string' }, optional: true },
         { name: 'groups', type: { kind: 'array', items: { kind: 'named', name: 'VfioGroupInfo' } }, optional: false },
         { name: 'mappings', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
         {
@@ -1438,6 +1578,9 @@ export const schema: SchemaShape = {
         },
         { name: 'ats', type: { kind: 'boolean' }, optional: false },
         { name: 'page-requests', type: { kind: 'boolean' }, optional: false },
+        { name: 'dirty-tracking', type: { kind: 'boolean' }, optional: false },
+        { name: 'coherency', type: { kind: 'boolean' }, optional: false },
+        { name: 'max-page-tables', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
       ],
       open: false,
     },
@@ -1461,6 +1604,11 @@ export const schema: SchemaShape = {
         { name: 'kind', type: { kind: 'named', name: 'HostPageTableKind' }, optional: false },
         { name: 'parent', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: true },
         { name: 'devices', type: { kind: 'array', items: { kind: 'string' } }, optional: false },
+        {
+          name: 'pasids',
+          type: { kind: 'array', items: { kind: 'integer', minimum: 0, maximum: 1048575 } },
+          optional: true,
+        },
       ],
       open: false,
     },
@@ -1592,6 +1740,155 @@ export const schema: SchemaShape = {
       values: ['map', 'unmap', 'bind', 'attach', 'detach', 'invalidate', 'listener', 'page-response'],
     },
     FaultKind: { kind: 'enum', values: ['fail', 'lose', 'delay', 'reorder'] },
+    ModelCheck: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'named', name: 'CheckName' }, optional: false },
+        { name: 'enabled', type: { kind: 'boolean' }, optional: false },
+        { name: 'stop', type: { kind: 'boolean' }, optional: false },
+        { name: 'violations', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'last', type: { kind: 'named', name: 'CheckViolation' }, optional: true },
+      ],
+      open: false,
+    },
+    CheckViolation: {
+      kind: 'object',
+      members: [
+        { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+        { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'desc', type: { kind: 'string' }, optional: false },
+      ],
+      open: false,
+    },
+    BreakInfo: {
+      kind: 'object',
+      members: [
+        { name: 'id', type: { kind: 'string' }, optional: false },
+        { name: 'event', type: { kind: 'string' }, optional: false },
+        { name: 'device', type: { kind: 'string' }, optional: true },
+      ],
+      open: false,
+    },
+    InjectedFault: {
+      kind: 'object',
+      members: [
+        { name: 'id', type: { kind: 'string' }, optional: false },
+        { name: 'point', type: { kind: 'named', name: 'FaultPoint' }, optional: false },
+        { name: 'kind', type: { kind: 'named', name: 'FaultKind' }, optional: false },
+        { name: 'after', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'count', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
+        { name: 'delay-ms', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+        { name: 'seed', type: { kind: 'integer', minimum: 0, maximum: 4294967295 }, optional: true },
+        { name: 'device', type: { kind: 'string' }, optional: true },
+        { name: 'hits', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+      ],
+      open: false,
+    },
+    EventTimestamp: {
+      kind: 'object',
+      members: [
+        { name: 'seconds', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'microseconds', type: { kind: 'integer', minimum: 0, maximum: 999999 }, optional: false },
+      ],
+      open: false,
+    },
+    LoggedEvent: {
+      kind: 'object',
+      members: [
+        { name: 'timestamp', type: { kind: 'named', name: 'EventTimestamp' }, optional: false },
+        { name: 'event', type: { kind: 'string' }, optional: false },
+        { name: 'data', type: { kind: 'any' }, optional: false },
+      ],
+      open: false,
+    },
+    QueryEventLogArguments: {
+      kind: 'object',
+      members: [
+        { name: 'since', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+        { name: 'limit', type: { kind: 'integer', minimum: 1, maximum: 10000 }, optional: true },
+      ],
+      open: false,
+    },
+    QueryEventLogReturn: {
+      kind: 'object',
+      members: [
+        { name: 'events', type: { kind: 'array', items: { kind: 'named', name: 'LoggedEvent' } }, optional: false },
+        { name: 'next', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
+        { name: 'lost', type: { kind: 'boolean' }, optional: false },
+      ],
+      open: false,
+    },
+    QueryChecksReturn: {
+      kind: 'object',
+      members: [
+        { name: 'checks', type: { kind: 'array', items: { kind: 'named', name: 'ModelCheck' } }, optional: false },
+      ],
+      open: false,
+    },
+    SetCheckArguments: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'named', name: 'CheckName' }, optional: false },
+        { name: 'enabled', type: { kind: 'boolean' }, optional: true },
+        { name: 'stop', type: { kind: 'boolean' }, optional: true },
+      ],
+      open: false,
+    },
+    BreakAddArguments: {
+      kind: 'object',
+      members: [
+        { name: 'event', type: { kind: 'string' }, optional: false },
+        { name: 'device', type: { kind: 'string' }, optional: true },
+      ],
+      open: false,
+    },
+    BreakAddReturn: {
+      kind: 'object',
+      members: [{ name: 'id', type: { kind: 'string' }, optional: false }],
+      open: false,
+    },
+    BreakRemoveArguments: {
+      kind: 'object',
+      members: [{ name: 'id', type: { kind: 'string' }, optional: false }],
+      open: false,
+    },
+    QueryBreaksReturn: {
+      kind: 'object',
+      members: [
+        { name: 'breaks', type: { kind: 'array', items: { kind: 'named', name: 'BreakInfo' } }, optional: false },
+      ],
+      open: false,
+    },
+    FaultInjectArguments: {
+      kind: 'object',
+      members: [
+        { name: 'point', type: { kind: 'named', name: 'FaultPoint' }, optional: false },
+        { name: 'kind', type: { kind: 'named', name: 'FaultKind' }, optional: false },
+        { name: 'after', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: true },
+        { name: 'count', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+        { name: 'delay-ms', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: true },
+        { name: 'seed', type: { kind: 'integer', minimum: 0, maximum: 4294967295 }, optional: true },
+        { name: 'device', type: { kind: 'string' }, optional: true },
+      ],
+      open: false,
+    },
+    FaultInjectReturn: {
+      kind: 'object',
+      members: [{ name: 'id', type: { kind: 'string' }, optional: false }],
+      open: false,
+    },
+    QueryFaultsInjectedReturn: {
+      kind: 'object',
+      members: [
+        { name: 'faults', type: { kind: 'array', items: { kind: 'named', name: 'InjectedFault' } }, optional: false },
+      ],
+      open: false,
+    },
+    FaultClearArguments: {
+      kind: 'object',
+      members: [{ name: 'id', type: { kind: 'string' }, optional: true }],
+      open: false,
+    },
     ModelCheckFailedEvent: {
       kind: 'object',
       members: [
@@ -1627,6 +1924,14 @@ export const schema: SchemaShape = {
     'query-clients': {
       returns: { kind: 'named', name: 'QueryClientsReturn' },
       allowOob: true,
+      features: [],
+      unchecked: false,
+    },
+    'set-event-filter': { arguments: 'SetEventFilterArguments', allowOob: true, features: [], unchecked: false },
+    batch: {
+      arguments: 'BatchArguments',
+      returns: { kind: 'named', name: 'BatchReturn' },
+      allowOob: false,
       features: [],
       unchecked: false,
     },
@@ -1769,6 +2074,13 @@ export const schema: SchemaShape = {
       features: [],
       unchecked: false,
     },
+    'iommu-flush-device-iotlb': {
+      arguments: 'IommuFlushDeviceIotlbArguments',
+      returns: { kind: 'named', name: 'IommuFlushDeviceIotlbReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
     'iommu-set-bypass': { arguments: 'IommuSetBypassArguments', allowOob: false, features: [], unchecked: false },
     'query-iommus': {
       returns: { kind: 'named', name: 'QueryIommusReturn' },
@@ -1796,6 +2108,13 @@ export const schema: SchemaShape = {
       features: [],
       unchecked: false,
     },
+    'query-page-requests': {
+      returns: { kind: 'named', name: 'QueryPageRequestsReturn' },
+      allowOob: true,
+      features: [],
+      unchecked: false,
+    },
+    'page-response': { arguments: 'PageResponseArguments', allowOob: true, features: [], unchecked: false },
     'iommu-reverse-translate': {
       arguments: 'IommuReverseTranslateArguments',
       returns: { kind: 'named', name: 'IommuReverseTranslateReturn' },
@@ -1847,6 +2166,48 @@ export const schema: SchemaShape = {
       features: [],
       unchecked: false,
     },
+    'query-event-log': {
+      arguments: 'QueryEventLogArguments',
+      returns: { kind: 'named', name: 'QueryEventLogReturn' },
+      allowOob: true,
+      features: [],
+      unchecked: false,
+    },
+    'query-checks': {
+      returns: { kind: 'named', name: 'QueryChecksReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'set-check': { arguments: 'SetCheckArguments', allowOob: false, features: [], unchecked: false },
+    'break-add': {
+      arguments: 'BreakAddArguments',
+      returns: { kind: 'named', name: 'BreakAddReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'break-remove': { arguments: 'BreakRemoveArguments', allowOob: false, features: [], unchecked: false },
+    'query-breaks': {
+      returns: { kind: 'named', name: 'QueryBreaksReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'fault-inject': {
+      arguments: 'FaultInjectArguments',
+      returns: { kind: 'named', name: 'FaultInjectReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'query-faults-injected': {
+      returns: { kind: 'named', name: 'QueryFaultsInjectedReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'fault-clear': { arguments: 'FaultClearArguments', allowOob: false, features: [], unchecked: false },
   },
   events: {
     EVENT_LOSS: { data: 'EventLossEvent', model: false },
@@ -1859,11 +2220,14 @@ export const schema: SchemaShape = {
     IOMMU_PASID_TABLE_BOUND: { data: 'IommuPasidTableBoundEvent', model: true },
     IOMMU_PASID_TABLE_UNBOUND: { data: 'IommuPasidTableUnboundEvent', model: true },
     IOMMU_PASID_TABLE_BIND_FAILED: { data: 'IommuPasidTableBindFailedEvent', model: true },
+    IOMMU_PASID_ATTACHED: { data: 'IommuPasidAttachedEvent', model: true },
+    IOMMU_PASID_DETACHED: { data: 'IommuPasidDetachedEvent', model: true },
     IOMMU_IOTLB_FLUSHED: { data: 'IommuIotlbFlushedEvent', model: true },
     IOMMU_PASID_CACHE_FLUSHED: { data: 'IommuPasidCacheFlushedEvent', model: true },
+    IOMMU_DEVICE_IOTLB_FLUSHED: { data: 'IommuDeviceIotlbFlushedEvent', model: true },
     IOMMU_REGION_SWITCHED: { data: 'IommuRegionSwitchedEvent', model: true },
-    IOMMU_PAGE_REQUEST: { data: 'IommuPageRequestEvent', model: true },
     IOMMU_FAULT: { data: 'IommuFaultEvent', model: true },
+    IOMMU_PAGE_REQUEST: { data: 'IommuPageRequestEvent', model: true },
     IOMMU_MAPPED: { data: 'IommuMappedEvent', model: true },
     IOMMU_UNMAPPED: { data: 'IommuUnmappedEvent', model: true },
     VFIO_DMA_MAPPED: { data: 'VfioDmaMappedEvent', model: true },

@@ -108,6 +108,33 @@ export interface ClientInfo {
   'lost-events': number;
 }
 
+/** One command of a batch. */
+export interface BatchCommand {
+  /** Its name; not `qmp_capabilities`, `quit` or `batch`. */
+  execute: string;
+  /** Its arguments; absent: none. */
+  arguments?: BatchedArguments | undefined;
+}
+
+/** The arguments of the command, as that one wants them. */
+export type BatchedArguments = {} & AnyObject;
+
+/** How one command of a batch ended: with one of the two members. */
+export interface BatchResult {
+  /** What it returned. */
+  return?: AnyValue | undefined;
+  /** Why it failed. */
+  error?: BatchError | undefined;
+}
+
+/** An error, as in the reply of a command by itself. */
+export interface BatchError {
+  /** The class of the error. */
+  class: string;
+  /** The sentence. */
+  desc: string;
+}
+
 /** The JSON type of a predefined type. */
 export type JSONType = 'string' | 'number' | 'int' | 'boolean' | 'null' | 'object' | 'array' | 'value';
 
@@ -264,6 +291,26 @@ export interface QueryClientsReturn {
   clients: readonly ClientInfo[];
 }
 
+/** Arguments of set-event-filter. */
+export interface SetEventFilterArguments {
+  /** Globs over names of events, in which `*` is any number of characters and `?` is one: only events that match one of them are sent. Default: all events. With no glob in it: none. */
+  include?: readonly string[] | undefined;
+  /** Globs over names of events: those that match one of them are not sent, whatever `include` says. Default: none. */
+  exclude?: readonly string[] | undefined;
+}
+
+/** Arguments of batch. */
+export interface BatchArguments {
+  /** The commands. */
+  commands: readonly BatchCommand[];
+}
+
+/** What batch returns. */
+export interface BatchReturn {
+  /** One for each command that ran, in their order; an error is the last. */
+  results: readonly BatchResult[];
+}
+
 /** Arguments of human-monitor-command. */
 export interface HumanMonitorCommandArguments {
   /** The command with its arguments, as typed. */
@@ -282,7 +329,7 @@ export interface EventLossEvent {
   to?: number | undefined;
 }
 
-/** What the machine is doing. The values are QEMU's; this daemon itself uses `prelaunch`, `running`, `paused` and `shutdown`. */
+/** What the machine is doing. The values are QEMU's; this daemon itself uses `prelaunch`, `running`, `paused`, `debug` and `shutdown`. */
 export type RunState =
   | 'debug'
   | 'inmigrate'
@@ -472,7 +519,7 @@ export interface ObjectTypeInfo {
 }
 
 /** A type that object-add can create. */
-export type ObjectType = 'host-function' | 'host-iommu' | 'memory-backend-ram';
+export type ObjectType = 'host-function' | 'host-iommu' | 'iommufd' | 'memory-backend-ram';
 
 /** Arguments of qom-list. */
 export interface QomListArguments {
@@ -969,6 +1016,26 @@ export interface IommuFlushPasidCacheArguments {
   pasid?: number | undefined;
 }
 
+/** Arguments of iommu-flush-device-iotlb. */
+export interface IommuFlushDeviceIotlbArguments {
+  /** The device. */
+  device: string;
+  /** The PASID; absent: requests without PASID, or all PASIDs. */
+  pasid?: number | undefined;
+  /** True for what was translated for any PASID. Default false. */
+  'all-pasids'?: boolean | undefined;
+  /** First address; with `size`. */
+  address?: Address | undefined;
+  /** Bytes, a power of two of 4096 at least; with `address`, which must be a multiple of it. */
+  size?: Address | undefined;
+}
+
+/** What iommu-flush-device-iotlb returns. */
+export interface IommuFlushDeviceIotlbReturn {
+  /** Entries removed from the cache of a host function. */
+  dropped: number;
+}
+
 /** Arguments of iommu-set-bypass. */
 export interface IommuSetBypassArguments {
   /** The device. */
@@ -1057,6 +1124,40 @@ export interface IommuPasidTableBindFailedEvent {
   operation: number;
 }
 
+/** Data of IOMMU_PASID_ATTACHED. */
+export interface IommuPasidAttachedEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** The PASID. */
+  pasid: number;
+  /** Number of the page table, as query-host-iommu lists it: a nested one, or the second stage for a PASID that passes through. */
+  'page-table': number;
+  /** True when it was attached to another one until now. */
+  replaced: boolean;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** Data of IOMMU_PASID_DETACHED. */
+export interface IommuPasidDetachedEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** The PASID. */
+  pasid: number;
+  /** Number of the page table that it was attached to. */
+  'page-table': number;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
 /** Data of IOMMU_IOTLB_FLUSHED. */
 export interface IommuIotlbFlushedEvent {
   /** The vIOMMU. */
@@ -1111,6 +1212,30 @@ export interface IommuPasidCacheFlushedEvent {
   operation: number;
 }
 
+/** Data of IOMMU_DEVICE_IOTLB_FLUSHED. */
+export interface IommuDeviceIotlbFlushedEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** The PASID; absent: requests without PASID, or all PASIDs. */
+  pasid?: number | undefined;
+  /** True when it covered every PASID. */
+  'all-pasids'?: boolean | undefined;
+  /** First address. */
+  address: bigint;
+  /** Last address, inclusive. */
+  last: bigint;
+  /** Who flushed. */
+  origin: Origin;
+  /** Entries removed from the device's cache. */
+  dropped: number;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
 /** Data of IOMMU_REGION_SWITCHED. */
 export interface IommuRegionSwitchedEvent {
   /** The vIOMMU. */
@@ -1129,7 +1254,7 @@ export interface IommuRegionSwitchedEvent {
 export type TranslateVia = 'viommu' | 'host';
 
 /** Where a translation came from. */
-export type TranslationSource = 'iotlb' | 'walk' | 'bypass';
+export type TranslationSource = 'device' | 'iotlb' | 'walk' | 'bypass';
 
 /** Why a request was refused. The fault reason code of VT-d is in brackets. */
 export type FaultReason =
@@ -1273,6 +1398,8 @@ export interface IotlbEntry {
   level: number;
   /** True when the tables now say otherwise. */
   stale: boolean;
+  /** With `host`: `device` for what the device keeps itself (ATS); absent: the IOTLB. */
+  cache?: HostCache | undefined;
 }
 
 /** Arguments of iommu-translate. */
@@ -1311,28 +1438,6 @@ export interface QueryIotlbReturn {
   next?: bigint | undefined;
 }
 
-/** Data of IOMMU_PAGE_REQUEST. */
-export interface IommuPageRequestEvent {
-  /** The vIOMMU. */
-  iommu: string;
-  /** The device. */
-  device: string;
-  /** The PASID; absent for a request without one. */
-  pasid?: number | undefined;
-  /** The page that is asked for. */
-  address: bigint;
-  /** The page request group, which the answer names. */
-  group: number;
-  /** True for the last request of its group. */
-  last: boolean;
-  /** What the device wants to do there. */
-  access: readonly Access[];
-  /** Number of the event, from 1, gapless over all model events. */
-  sequence: number;
-  /** Number of the operation that caused it; 0 while the machine is built. */
-  operation: number;
-}
-
 /** Data of IOMMU_FAULT. */
 export interface IommuFaultEvent {
   /** The vIOMMU. */
@@ -1349,6 +1454,65 @@ export interface IommuFaultEvent {
   code: number;
   /** The same as a word. */
   reason: FaultReason;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** How software answers the requests of a group. */
+export type PageResponse = 'success' | 'invalid' | 'failure';
+
+/** A group of page requests that has not been answered. */
+export interface PageRequestGroup {
+  /** The device that asks. */
+  device: string;
+  /** The PASID; absent for requests without one. */
+  pasid?: number | undefined;
+  /** Its index. */
+  group: number;
+  /** What the device wants to do with the pages. */
+  access: Access;
+  /** The pages, in the order in which they were asked for. */
+  addresses: readonly bigint[];
+  /** How many transfers wait for it. */
+  transfers: number;
+}
+
+/** What query-page-requests returns. */
+export interface QueryPageRequestsReturn {
+  /** The groups, device by device, each device's in the order in which they were asked. */
+  groups: readonly PageRequestGroup[];
+}
+
+/** Arguments of page-response. */
+export interface PageResponseArguments {
+  /** The device: its id, its QOM path, or its PCI address. */
+  device: string;
+  /** The group, from IOMMU_PAGE_REQUEST. */
+  group: number;
+  /** The answer. */
+  response: PageResponse;
+  /** The PASID of the requests, to be sure of the group; default: whichever it has. */
+  pasid?: number | undefined;
+}
+
+/** Data of IOMMU_PAGE_REQUEST. */
+export interface IommuPageRequestEvent {
+  /** The vIOMMU. */
+  iommu: string;
+  /** The device. */
+  device: string;
+  /** The PASID; absent for a request without one. */
+  pasid?: number | undefined;
+  /** The page that is asked for. */
+  address: bigint;
+  /** The page request group, which the answer names. */
+  group: number;
+  /** True for the last request of its group. */
+  last: boolean;
+  /** What the device wants to do there. */
+  access: readonly Access[];
   /** Number of the event, from 1, gapless over all model events. */
   sequence: number;
   /** Number of the operation that caused it; 0 while the machine is built. */
@@ -1576,6 +1740,8 @@ export interface VfioContainerInfo {
   id: number;
   /** How guest tables reach the host. */
   contract: VfioContract;
+  /** The object that its devices name with `iommufd=`; with that contract only. */
+  iommufd?: string | undefined;
   /** The groups in it. */
   groups: readonly VfioGroupInfo[];
   /** Mappings now in it. */
@@ -1640,6 +1806,12 @@ export interface HostIommuCapabilities {
   ats: boolean;
   /** True when devices may ask for missing pages. */
   'page-requests': boolean;
+  /** True when second-stage entries note which pages were written. */
+  'dirty-tracking': boolean;
+  /** True when walks and writes of devices snoop the caches of processors. */
+  coherency: boolean;
+  /** How many nested page tables, one for each attached PASID, there can be. */
+  'max-page-tables': number;
 }
 
 /** A PCI function of the host. */
@@ -1671,6 +1843,8 @@ export interface HostPageTableInfo {
   parent?: number | undefined;
   /** The devices that use it. */
   devices: readonly string[];
+  /** The PASIDs that go through it; of a nested one that was attached by contract iommufd. */
+  pasids?: readonly number[] | undefined;
 }
 
 /** A cache on the way of a DMA. */
@@ -1686,7 +1860,7 @@ export interface HostTranslation {
   permissions: readonly Permission[];
 }
 
-/** The smallest invalidation that would have removed a stale entry: of the PASID cache (iommu-flush-pasid-cache) where that held it, otherwise of the IOTLB (iommu-flush-iotlb). */
+/** The smallest invalidation that would have removed a stale entry: of the PASID cache (iommu-flush-pasid-cache) where that held it, of the device's own cache (iommu-flush-device-iotlb) where that did, otherwise of the IOTLB (iommu-flush-iotlb). With contract iommufd a flush of the IOTLB reaches the device too. Domain-id 0 without PASID stands for the host's own caches, which the host itself should have flushed. */
 export interface MissingInvalidation {
   /** How much it would cover. */
   granularity: FlushGranularity;
@@ -1825,6 +1999,176 @@ export type FaultPoint = 'map' | 'unmap' | 'bind' | 'attach' | 'detach' | 'inval
 /** How a step goes wrong. */
 export type FaultKind = 'fail' | 'lose' | 'delay' | 'reorder';
 
+/** One check, and what it has found. */
+export interface ModelCheck {
+  /** Its name. */
+  name: CheckName;
+  /** False when set-check has turned it off. */
+  enabled: boolean;
+  /** True when a violation stops the machine. */
+  stop: boolean;
+  /** How often it failed since the start. */
+  violations: number;
+  /** The latest violation; absent before the first. */
+  last?: CheckViolation | undefined;
+}
+
+/** One violation of a check. */
+export interface CheckViolation {
+  /** Sequence number of its event; absent for one that is counted without an event. */
+  sequence?: number | undefined;
+  /** Number of the operation in which it was seen. */
+  operation: number;
+  /** What is wrong, as a sentence. */
+  desc: string;
+}
+
+/** One breakpoint. */
+export interface BreakInfo {
+  /** Its id, from break-add. */
+  id: string;
+  /** The glob over names of events. */
+  event: string;
+  /** The device that events must be about; absent: any, or none. */
+  device?: string | undefined;
+}
+
+/** One injected fault, and how often it has hit. */
+export interface InjectedFault {
+  /** Its id, from fault-inject. */
+  id: string;
+  /** The step. */
+  point: FaultPoint;
+  /** How it goes wrong. */
+  kind: FaultKind;
+  /** How many passes are let through first. */
+  after: number;
+  /** How many passes are hit then. */
+  count: number;
+  /** Milliseconds of guest time, with kind `delay` alone. */
+  'delay-ms'?: number | undefined;
+  /** The seed that says which passes are hit; absent: each one. */
+  seed?: number | undefined;
+  /** The device whose passes count; absent: all of them do. */
+  device?: string | undefined;
+  /** How many passes it has hit; with as many as `count` it does nothing more. */
+  hits: number;
+}
+
+/** A time of the wall clock. */
+export interface EventTimestamp {
+  /** Seconds since 1970. */
+  seconds: number;
+  /** Microseconds of that second. */
+  microseconds: number;
+}
+
+/** An event of the model, whole, as it was sent. */
+export interface LoggedEvent {
+  /** When it was sent. */
+  timestamp: EventTimestamp;
+  /** Its name. */
+  event: string;
+  /** Its data, with `sequence` and `operation`. */
+  data: AnyValue;
+}
+
+/** Arguments of query-event-log. */
+export interface QueryEventLogArguments {
+  /** Sequence number of the first event that is wanted, inclusive; the first of all is 1. Default: the oldest one held. */
+  since?: number | undefined;
+  /** The most events to return. Default 1000. */
+  limit?: number | undefined;
+}
+
+/** What query-event-log returns. */
+export interface QueryEventLogReturn {
+  /** The events, by sequence number, without gaps. */
+  events: readonly LoggedEvent[];
+  /** The next `since`. */
+  next: number;
+  /** True when events from `since` on were no longer held; the first one returned is the oldest that is. */
+  lost: boolean;
+}
+
+/** What query-checks returns. */
+export interface QueryChecksReturn {
+  /** All checks, always in this order. */
+  checks: readonly ModelCheck[];
+}
+
+/** Arguments of set-check. */
+export interface SetCheckArguments {
+  /** Which check. */
+  name: CheckName;
+  /** False: it is not made, counts nothing and says nothing. At the start each check is made. */
+  enabled?: boolean | undefined;
+  /** True: a violation stops the machine. False at the start. */
+  stop?: boolean | undefined;
+}
+
+/** Arguments of break-add. */
+export interface BreakAddArguments {
+  /** A glob over names of events: `*` is any number of characters, `?` is one. */
+  event: string;
+  /** Only events about this device: its id, QOM path, or BDF. Default: any event. */
+  device?: string | undefined;
+}
+
+/** What break-add returns. */
+export interface BreakAddReturn {
+  /** Id of the breakpoint. */
+  id: string;
+}
+
+/** Arguments of break-remove. */
+export interface BreakRemoveArguments {
+  /** Id of the breakpoint. */
+  id: string;
+}
+
+/** What query-breaks returns. */
+export interface QueryBreaksReturn {
+  /** In the order in which they were added. */
+  breaks: readonly BreakInfo[];
+}
+
+/** Arguments of fault-inject. */
+export interface FaultInjectArguments {
+  /** The step. */
+  point: FaultPoint;
+  /** How it goes wrong; not every step takes every kind. */
+  kind: FaultKind;
+  /** How many passes are let through first. Default 0. */
+  after?: number | undefined;
+  /** How many passes are hit then. Default 1. */
+  count?: number | undefined;
+  /** Milliseconds of guest time; needed with kind `delay`, and refused with others. */
+  'delay-ms'?: number | undefined;
+  /** Toss a coin for each pass, by this seed, whether it is hit. Default: each one is. */
+  seed?: number | undefined;
+  /** Only passes of this device count: its id, QOM path, or BDF. Default: all do. */
+  device?: string | undefined;
+}
+
+/** What fault-inject returns. */
+export interface FaultInjectReturn {
+  /** Id of the fault. */
+  id: string;
+}
+
+/** What query-faults-injected returns. */
+export interface QueryFaultsInjectedReturn {
+  /** In the order of their injection. */
+  faults: readonly InjectedFault[];
+}
+
+/** Arguments of fault-clear. */
+export interface FaultClearArguments {
+  /** Id of the fault. Default: all of them. */
+  id?: string | undefined;
+}
+
 /** Data of MODEL_CHECK_FAILED. */
 export interface ModelCheckFailedEvent {
   /** Which one. */
@@ -1851,6 +2195,10 @@ export interface CommandMap {
   'query-qmp-schema': { arguments: Empty; returns: readonly SchemaInfo[] };
   /** List the clients that are connected to the monitor sockets. */
   'query-clients': { arguments: Empty; returns: QueryClientsReturn };
+  /** Choose which events this client gets. */
+  'set-event-filter': { arguments: SetEventFilterArguments; returns: Empty };
+  /** Run several commands in order, as one operation. */
+  batch: { arguments: BatchArguments; returns: BatchReturn };
   /** Run a command of the human monitor and return what it printed. */
   'human-monitor-command': { arguments: HumanMonitorCommandArguments; returns: string };
   /** Tell whether the machine runs. */
@@ -1923,6 +2271,8 @@ export interface CommandMap {
   'flush-iotlb': { arguments: FlushIotlbArguments; returns: FlushReturn };
   /** Drop cached PASID table entries of a device. */
   'iommu-flush-pasid-cache': { arguments: IommuFlushPasidCacheArguments; returns: FlushReturn };
+  /** Drop translations that a device keeps itself (ATS). */
+  'iommu-flush-device-iotlb': { arguments: IommuFlushDeviceIotlbArguments; returns: IommuFlushDeviceIotlbReturn };
   /** Switch a device's address space between bypass and translation. */
   'iommu-set-bypass': { arguments: IommuSetBypassArguments; returns: Empty };
   /** List the vIOMMUs: mode, capabilities, devices, bindings and caches. */
@@ -1933,6 +2283,10 @@ export interface CommandMap {
   'iommu-translate': { arguments: IommuTranslateArguments; returns: TranslationResult };
   /** List the entries of the vIOMMUs' or the host's IOTLB. */
   'query-iotlb': { arguments: QueryIotlbArguments; returns: QueryIotlbReturn };
+  /** List the groups of page requests that wait for an answer. */
+  'query-page-requests': { arguments: Empty; returns: QueryPageRequestsReturn };
+  /** Answer a group of page requests of a device. */
+  'page-response': { arguments: PageResponseArguments; returns: Empty };
   /** Tell which devices reach an address, with which PASIDs and by which addresses of theirs. */
   'iommu-reverse-translate': { arguments: IommuReverseTranslateArguments; returns: IommuReverseTranslateReturn };
   /** List what the guest's tables map for a device. */
@@ -1955,6 +2309,24 @@ export interface CommandMap {
   'dma-read': { arguments: DmaReadArguments; returns: DmaReadReturn };
   /** Let a device write memory. */
   'dma-write': { arguments: DmaWriteArguments; returns: DmaWriteReturn };
+  /** Read events of the model that have been sent already. */
+  'query-event-log': { arguments: QueryEventLogArguments; returns: QueryEventLogReturn };
+  /** List the checks that the model makes, and what they have found. */
+  'query-checks': { arguments: Empty; returns: QueryChecksReturn };
+  /** Turn a check on or off, or let its violations stop the machine. */
+  'set-check': { arguments: SetCheckArguments; returns: Empty };
+  /** Stop the machine at events of the model. */
+  'break-add': { arguments: BreakAddArguments; returns: BreakAddReturn };
+  /** Remove a breakpoint. */
+  'break-remove': { arguments: BreakRemoveArguments; returns: Empty };
+  /** List the breakpoints. */
+  'query-breaks': { arguments: Empty; returns: QueryBreaksReturn };
+  /** Let a step of the model go wrong. */
+  'fault-inject': { arguments: FaultInjectArguments; returns: FaultInjectReturn };
+  /** List the injected faults. */
+  'query-faults-injected': { arguments: Empty; returns: QueryFaultsInjectedReturn };
+  /** Take back one injected fault, or all. */
+  'fault-clear': { arguments: FaultClearArguments; returns: Empty };
 }
 
 export type CommandName = keyof CommandMap;
@@ -1981,16 +2353,22 @@ export interface EventMap {
   IOMMU_PASID_TABLE_UNBOUND: IommuPasidTableUnboundEvent;
   /** A bind that the guest asked for by its tables and registers was refused. */
   IOMMU_PASID_TABLE_BIND_FAILED: IommuPasidTableBindFailedEvent;
+  /** A PASID of a device was attached to a page table of the host. */
+  IOMMU_PASID_ATTACHED: IommuPasidAttachedEvent;
+  /** A PASID of a device is attached to no page table any more. */
+  IOMMU_PASID_DETACHED: IommuPasidDetachedEvent;
   /** A flush of the guest's first stage was passed on. */
   IOMMU_IOTLB_FLUSHED: IommuIotlbFlushedEvent;
   /** A flush of the PASID cache was passed on. */
   IOMMU_PASID_CACHE_FLUSHED: IommuPasidCacheFlushedEvent;
+  /** An invalidation reached the cache of a host function (ATS). */
+  IOMMU_DEVICE_IOTLB_FLUSHED: IommuDeviceIotlbFlushedEvent;
   /** A device's address space changed between bypass and translation. */
   IOMMU_REGION_SWITCHED: IommuRegionSwitchedEvent;
-  /** A vIOMMU put a device's page request into its guest's page request queue. */
-  IOMMU_PAGE_REQUEST: IommuPageRequestEvent;
   /** A vIOMMU recorded a fault, where its guest driver can read it. */
   IOMMU_FAULT: IommuFaultEvent;
+  /** A device asks for a page that it misses. */
+  IOMMU_PAGE_REQUEST: IommuPageRequestEvent;
   /** Region notifiers were told of a mapping. */
   IOMMU_MAPPED: IommuMappedEvent;
   /** Region notifiers were told that a mapping went. */
@@ -2014,11 +2392,14 @@ export type ModelEventName =
   | 'IOMMU_PASID_TABLE_BOUND'
   | 'IOMMU_PASID_TABLE_UNBOUND'
   | 'IOMMU_PASID_TABLE_BIND_FAILED'
+  | 'IOMMU_PASID_ATTACHED'
+  | 'IOMMU_PASID_DETACHED'
   | 'IOMMU_IOTLB_FLUSHED'
   | 'IOMMU_PASID_CACHE_FLUSHED'
+  | 'IOMMU_DEVICE_IOTLB_FLUSHED'
   | 'IOMMU_REGION_SWITCHED'
-  | 'IOMMU_PAGE_REQUEST'
   | 'IOMMU_FAULT'
+  | 'IOMMU_PAGE_REQUEST'
   | 'IOMMU_MAPPED'
   | 'IOMMU_UNMAPPED'
   | 'VFIO_DMA_MAPPED'

@@ -1,6 +1,7 @@
 import { SeededRandom } from '../core/random.ts';
 import { Iotlb, type IotlbEntry, type IotlbState, type TableEntry } from '../iommu/iotlb.ts';
 import type { PasidTable } from '../memory/iommu-object.ts';
+import { DeviceCache, type DeviceCacheState } from './device-cache.ts';
 import { type CacheStatistics, FixedCache, type FixedCacheState } from './fixed-cache.ts';
 import type { HostIommuSettings } from './options.ts';
 import type { HostPageTable } from './page-table.ts';
@@ -11,11 +12,20 @@ export interface NestedTable {
   readonly id: number;
   readonly table: PasidTable;
   readonly stage: HostPageTable;
+  /**
+   * Null: the host walks `table` itself (contract pasid-table). Otherwise the host's own PASID entries, which have been
+   * made from that table one by one (contract iommufd); each has its own id in place of the table's.
+   */
+  readonly attached: ReadonlyMap<number, PasidEntry> | null;
 }
 
-/** What the host's context entry of one function says. */
+/** What the host's context entry of one function says. One that says something else is another object. */
 export interface ContextEntry {
   readonly requester: number;
+  /** Different for each entry that the host ever made. */
+  readonly serial: number;
+  /** The operation that made the function's context what it is. */
+  readonly operation: number;
   readonly stage: HostPageTable;
   /** Null: requests with PASID are blocked. */
   readonly nested: NestedTable | null;
@@ -33,9 +43,11 @@ export interface HostIotlbEntry extends IotlbEntry {
   levels: number;
   dirty: boolean;
   derivedFrom: readonly TableEntry[];
-  /** The state of all watched tables in which it was last seen to agree with them; -1: never looked. */
+  /** The state of the tables of both stages in which it was last seen to agree with them; -1: never looked. */
   verifiedAt: number;
-  /** Serial of the PASID entry with which it agreed then. */
+  /** Of that, the state of the second stage alone. */
+  verifiedStage: number;
+  /** Serial of the PASID entry with which it agreed then; in a device's cache, of the context entry. */
   verifiedWith: number;
 }
 
@@ -44,6 +56,8 @@ export interface HostCachesState {
   context: FixedCacheState<null>;
   pasid: FixedCacheState<PasidEntry>;
   iotlb: IotlbState;
+  /** By requester. */
+  devices: { requester: number; cache: DeviceCacheState }[];
   random: { state: number };
 }
 
@@ -61,9 +75,13 @@ export class HostCaches {
   readonly context: FixedCache<ContextEntry>;
   readonly pasid: FixedCache<PasidEntry>;
   readonly #iotlb: Iotlb;
+  readonly #settings: HostIommuSettings;
+  /** Of the functions that have one, by requester. */
+  readonly #devices = new Map<number, DeviceCache>();
   readonly #random: SeededRandom;
 
   constructor(settings: HostIommuSettings) {
+    this.#settings = settings;
     this.#random = new SeededRandom(settings.seed);
     this.context = new FixedCache('context', settings.contextCacheSize, this.#random);
     this.pasid = new FixedCache('pasid', settings.pasidCacheSize, this.#random);
@@ -89,6 +107,21 @@ export class HostCaches {
     this.#iotlb.insert(entry);
   }
 
+  /** The function's own cache; made at the first call. */
+  deviceCache(requester: number): DeviceCache {
+    let cache = this.#devices.get(requester);
+    if (cache === undefined) {
+      cache = new DeviceCache(this.#settings.atsCacheSize, this.#settings.seed);
+      this.#devices.set(requester, cache);
+    }
+    return cache;
+  }
+
+  /** The function is gone. */
+  removeDeviceCache(requester: number): void {
+    this.#devices.delete(requester);
+  }
+
   /** All translations, by table, domain id, PASID and page. */
   translations(): HostIotlbEntry[] {
     return this.#iotlb.entries() as HostIotlbEntry[];
@@ -96,9 +129,15 @@ export class HostCaches {
 
   /**
    * Drops the translations of one nested table that match what is given; `first` and `last` are input pages, both
-   * inclusive. Returns how many there were.
+   * inclusive. With `devices` the devices' caches are invalidated along with the IOTLB, as iommufd does it.
+   * @returns how many entries of the IOTLB there were
    */
-  flushNested(table: number, scope: { domainId?: number; pasid?: number; first?: number; last?: number }): number {
+  flushNested(
+    table: number,
+    scope: { domainId?: number; pasid?: number; first?: number; last?: number },
+    devices = false,
+  ): number {
+    if (devices) for (const cache of this.#devices.values()) cache.flush({ ...scope, pageTable: table });
     return this.#iotlb.flush({ ...scope, table });
   }
 
@@ -106,30 +145,42 @@ export class HostCaches {
   dropNested(table: number): void {
     this.#iotlb.flush({ table });
     this.pasid.drop((entry) => entry.nestedTable === table);
+    for (const cache of this.#devices.values()) cache.flush({ pageTable: table });
   }
 
-  /** Forgets the context of one function. */
+  /** Forgets the context of one function, and has it forget what it was told in that. */
   dropContext(requester: number): void {
     this.context.drop((entry) => entry.requester === requester);
+    this.#devices.get(requester)?.flush({});
+  }
+
+  /** Forgets what one function's PASID is attached to, and what was translated by that page table for it. */
+  dropPasid(requester: number, pasid: number, table: number): void {
+    const key = this.pasidKey(requester, pasid);
+    this.pasid.drop((_entry, other) => other === key);
+    this.#iotlb.flush({ table, pasid });
+    this.#devices.get(requester)?.flush({ pasid });
   }
 
   /**
    * Drops what depended on input pages `start` to before `end` of a second stage: its own translations of them, and
-   * of the tables in `nested`, those over it, every entry that ends there or was read from there.
+   * of the tables in `nested`, those over it, every entry that ends there or was read from there. Devices' caches too.
    */
   invalidateRange(stage: number, nested: ReadonlySet<number>, start: number, end: number): void {
     const readThere = (entries: readonly TableEntry[]): boolean =>
       entries.some((entry) => overlaps(Math.floor(entry.address / 4096), 1, start, end));
-    this.#iotlb.drop((entry) => {
-      const translation = entry as HostIotlbEntry;
+    const depends = (translation: HostIotlbEntry, table: number): boolean => {
       const pages = 2 ** (translation.shift - 12);
-      if (translation.table === stage) return overlaps(translation.page, pages, start, end);
-      if (!nested.has(translation.table)) return false;
+      if (table === stage) return overlaps(translation.page, pages, start, end);
+      if (!nested.has(table)) return false;
       return overlaps(translation.guestPage, pages, start, end) || readThere(translation.derivedFrom);
-    });
+    };
+    this.#iotlb.drop((entry) => depends(entry as HostIotlbEntry, entry.table));
+    for (const cache of this.#devices.values()) cache.drop((entry) => depends(entry, entry.pageTable));
     this.pasid.drop((entry) => nested.has(entry.nestedTable) && readThere(entry.derivedFrom));
   }
 
+  /** Of the host IOMMU's own caches. */
   statistics(): CacheStatistics[] {
     const { size, capacity, hits, misses } = this.#iotlb;
     const iotlb = { name: 'iotlb', entries: size, size: capacity, hits, misses };
@@ -143,7 +194,10 @@ export class HostCaches {
     return {
       context: { ...context, entries: context.entries.map(({ key }) => ({ key, value: null })) },
       pasid: { ...pasid, entries: pasid.entries.map(({ key, value }) => ({ key, value: unverified(value) })) },
-      iotlb: { ...iotlb, entries: iotlb.entries.map(unverified) },
+      iotlb: { ...iotlb, entries: iotlb.entries.map(unseen) },
+      devices: [...this.#devices]
+        .sort(([one], [other]) => one - other)
+        .map(([requester, cache]) => ({ requester, cache: unseenCache(cache.save()) })),
       random: this.#random.save(),
     };
   }
@@ -158,7 +212,10 @@ export class HostCaches {
     this.context.restore({ ...state.context, entries: contexts });
     const entries = state.pasid.entries.map(({ key, value }) => ({ key, value: unverified(value) }));
     this.pasid.restore({ ...state.pasid, entries });
-    this.#iotlb.restore({ ...state.iotlb, entries: state.iotlb.entries.map(unverified) });
+    this.#iotlb.restore({ ...state.iotlb, entries: state.iotlb.entries.map(unseen) });
+    const devices = new Set(state.devices.map(({ requester }) => requester));
+    for (const requester of [...this.#devices.keys()]) if (!devices.has(requester)) this.#devices.delete(requester);
+    for (const { requester, cache } of state.devices) this.deviceCache(requester).restore(unseenCache(cache));
     this.#random.restore(state.random);
   }
 }
@@ -168,5 +225,14 @@ export class HostCaches {
  * restore everything is looked at again when it is used next.
  */
 function unverified<Entry extends object>(entry: Entry): Entry {
-  return { ...structuredClone(entry), verifiedAt: -1 };
+  return { ...structuredClone(entry), verifiedAt: -1, verifiedWith: 0 };
+}
+
+function unseen<Entry extends object>(entry: Entry): Entry {
+  return { ...unverified(entry), verifiedStage: -1 };
+}
+
+function unseenCache(state: DeviceCacheState): DeviceCacheState {
+  const { translations } = state;
+  return { ...state, translations: { ...translations, entries: translations.entries.map(unseen) } };
 }

@@ -6,17 +6,25 @@ import type { Access } from '../memory/access.ts';
 import type { DmaPath } from '../memory/dma.ts';
 import type { DeviceTlbFlush, HostCapabilities, HostIommuDevice } from '../memory/host-device.ts';
 import type { IotlbFlush, PasidCacheFlush, PasidTable, PasidTableFormat } from '../memory/iommu-object.ts';
+import { FaultPath } from '../trace/fault-path.ts';
 import { checkPasidTable, maximumTableSize } from './binding.ts';
 import type { ContextEntry, NestedTable } from './caches.ts';
 import type { DeviceCache } from './device-cache.ts';
 import { HostDmaPath } from './dma-path.ts';
+import { FlushAudit } from './flush-audit.ts';
 import type { HostIommu } from './iommu.ts';
 import type { TranslationAnswer } from './look.ts';
 import { HostPageRequests } from './page-requests.ts';
 import { type HostFunctionOptions, MAXIMUM_PASID_BITS, within } from './options.ts';
-import type { NestedPageTable } from './nested-page-table.ts';
 import type { HostPageTable } from './page-table.ts';
+import { PasidAttachments } from './pasid-attachments.ts';
 import type { PasidEntry } from './pasid-entry.ts';
+
+/** What the guest has invalidated. */
+export type GuestFlush =
+  | { readonly kind: 'iotlb'; readonly flush: IotlbFlush }
+  | { readonly kind: 'pasid-cache'; readonly flush: PasidCacheFlush }
+  | { readonly kind: 'device-tlb'; readonly flush: DeviceTlbFlush };
 
 /**
  * One PCI function of the host: which device of a guest has it, which second stage its DMA goes through, and which
@@ -35,16 +43,20 @@ export class HostFunction implements HostIommuDevice {
   readonly capabilities: HostCapabilities;
   /** Segment and source-id in one number: what the host IOMMU knows it by. */
   readonly requester: number;
+  /** The translations that it keeps itself; null where it, or the host, has no ATS. */
+  readonly deviceCache: DeviceCache | null;
   /** What it asks software for. */
   readonly pages: HostPageRequests;
+  /** The way of what the guest invalidates into the caches. */
+  readonly invalidations: FaultPath<GuestFlush, number>;
   readonly #iommu: HostIommu;
+  readonly #audit: FlushAudit;
   #device: (() => string) | null = null;
   #table: HostPageTable | null = null;
   #nested: NestedTable | null = null;
   #context: ContextEntry | null = null;
   #contextOperation = 0;
-  /** The PASIDs that were attached one by one; null: the function takes whole tables, or none. */
-  #attached: Map<number, PasidEntry> | null = null;
+  #pasids: PasidAttachments | null = null;
 
   /** @throws CommandError when an option is outside its limits */
   constructor(options: HostFunctionOptions, iommu: HostIommu) {
@@ -63,6 +75,15 @@ export class HostFunction implements HostIommuDevice {
     };
     this.requester = options.bdf.segment * 0x1_0000 + sourceId(options.bdf);
     this.#iommu = iommu;
+    this.#audit = new FlushAudit(this, iommu);
+    this.invalidations = new FaultPath({
+      point: 'invalidate',
+      faults: iommu.faults,
+      clock: iommu.clock,
+      device: () => this.device,
+      carryOut: (flush) => this.#carryOut(flush),
+    });
+    this.deviceCache = this.capabilities.ats ? iommu.caches.deviceCache(this.requester) : null;
     this.pages = new HostPageRequests(this, iommu);
   }
 
@@ -86,6 +107,11 @@ export class HostFunction implements HostIommuDevice {
     return this.#nested;
   }
 
+  /** The PASIDs that are attached one by one; null: the function takes whole tables, or none. */
+  get pasids(): PasidAttachments | null {
+    return this.#pasids;
+  }
+
   /** @throws CommandError while another device has it */
   claim(device: () => string): void {
     if (this.#device !== null) {
@@ -96,7 +122,9 @@ export class HostFunction implements HostIommuDevice {
 
   /** Undoes everything: the binding, the attachment and the claim. */
   release(): void {
+    this.invalidations.drop();
     this.detach();
+    this.enableAts(false);
     this.#device = null;
   }
 
@@ -135,53 +163,25 @@ export class HostFunction implements HostIommuDevice {
   }
 
   /**
-   * Prepares the function for PASIDs that are attached one by one, as `table` names them; none is at first. A table
-   * opened before may change for another one: what is attached stays.
+   * Prepares the function for PASIDs that are attached one by one, as `table` names them: see {@link pasids}. Where a
+   * table was opened before, what is attached stays.
    * @throws CommandError naming value and limit; then nothing has changed
    */
-  openPasids(table: PasidTable): void {
+  openPasids(table: PasidTable): PasidAttachments {
     checkPasidTable(table, this.name, this.capabilities, this.#table, false);
-    const attached = this.#attached;
-    if (attached === null) this.unbindPasidTable();
-    if (this.#nested !== null) this.#iommu.unnest(this.#nested);
-    this.#attached = attached ?? new Map();
-    this.#nested = this.#iommu.nest(table, this.#table!, this, this.#attached);
-    this.#contextChanged();
+    return this.#openPasids(table);
   }
 
-  /**
-   * Sends requests with `pasid` through `target`, in place of what they went through before: a nested page table, or
-   * the second stage itself. `entry` is the guest's, which `target` was made from.
-   * @returns whether there was something before
-   * @throws CommandError for a PASID that the function has not; then nothing has changed
-   */
-  attachPasid(pasid: number, target: NestedPageTable | HostPageTable, entry: PasidEntry): { replaced: boolean } {
-    const attached = this.#openedPasids();
-    const { pasidBits } = this.capabilities;
-    if (pasid >= 2 ** pasidBits) {
-      throw new CommandError(
-        `PASID ${pasid} is above ${2 ** pasidBits - 1}, the last one that ${pasidBits} PASID bits of host function ${this.name} reach`,
-      );
-    }
-    const replaced = this.#leavePasid(pasid);
-    attached.set(pasid, { ...entry, pasid, nestedTable: target.id });
-    if (target.kind === 'nested') target.join({ function: this, pasid });
-    return { replaced };
-  }
-
-  /** Blocks requests with `pasid`; returns whether they went through something before. */
-  detachPasid(pasid: number): boolean {
-    const attached = this.#openedPasids();
-    const gone = this.#leavePasid(pasid);
-    attached.delete(pasid);
-    return gone;
+  /** Takes back a later {@link openPasids}: `table` was open, and `entries` attached, until then. */
+  reopenPasids(table: PasidTable, entries: ReadonlyMap<number, PasidEntry>): void {
+    this.#openPasids(table).takeBack(entries);
   }
 
   /** Blocks requests with PASID and drops what the caches held of the table; without one nothing happens. */
   unbindPasidTable(): void {
     if (this.#nested === null) return;
-    for (const pasid of this.#attached?.keys() ?? []) this.#leavePasid(pasid);
-    this.#attached = null;
+    this.#pasids?.detachAll();
+    this.#pasids = null;
     this.#iommu.unnest(this.#nested);
     this.#nested = null;
     this.#contextChanged();
@@ -197,8 +197,15 @@ export class HostFunction implements HostIommuDevice {
    * @throws CommandError when a domain id is left out and there is no entry to take it from
    */
   flushIotlb(flush: IotlbFlush): number {
+    return this.#audit.iotlb(flush, () =>
+      this.#nested === null ? 0 : (this.invalidations.take({ kind: 'iotlb', flush }) ?? 0),
+    );
+  }
+
+  #flushIotlb(flush: IotlbFlush): number {
     const nested = this.#nested;
     if (nested === null) return 0;
+    if (this.#pasids !== null) return this.#pasids.flush(flush);
     const { granularity, pasid, address, size } = flush;
     const caches = this.#iommu.caches;
     if (granularity === 'global') return caches.flushNested(nested.id, {});
@@ -224,6 +231,12 @@ export class HostFunction implements HostIommuDevice {
 
   /** Drops cached PASID entries of the bound table; returns how many. The IOTLB keeps what it has. */
   flushPasidCache(flush: PasidCacheFlush): number {
+    return this.#audit.pasidCache(flush, () =>
+      this.#nested === null ? 0 : (this.invalidations.take({ kind: 'pasid-cache', flush }) ?? 0),
+    );
+  }
+
+  #flushPasidCache(flush: PasidCacheFlush): number {
     const nested = this.#nested;
     if (nested === null) return 0;
     const { granularity, domainId } = flush;
@@ -239,7 +252,7 @@ export class HostFunction implements HostIommuDevice {
 
   /** The way of its DMA; `device` names it in events, by default the device that has claimed it. */
   dmaPath(device: () => string = () => this.device ?? this.name): DmaPath {
-    return new HostDmaPath(this, device, this.#iommu.translation, this.#iommu.memory);
+    return new HostDmaPath(this, device, this.#iommu);
   }
 
   /** Where an access would lead, without leaving a trace. */
@@ -275,27 +288,39 @@ export class HostFunction implements HostIommuDevice {
     if (this.deviceCache !== null) this.deviceCache.enabled = on;
   }
 
-  flushDeviceTlb({ pasid = NO_PASID, address, size }: DeviceTlbFlush): number {
+  flushDeviceTlb(flush: DeviceTlbFlush): number {
+    return this.deviceCache === null ? 0 : (this.invalidations.take({ kind: 'device-tlb', flush }) ?? 0);
+  }
+
+  #flushDeviceTlb({ pasid = NO_PASID, address, size }: DeviceTlbFlush): number {
     if (this.deviceCache === null) return 0;
     const last = Number((address + size - 1n) >> 12n);
     return this.deviceCache.flush({ pasid, first: Number(address >> 12n), last });
   }
 
-  /** For a restored state: takes table and binding as they were. */
+  /** For a restored state: takes table, binding and attached PASIDs as they were. */
   restoreAttachment(
     table: HostPageTable | null,
     nested: NestedTable | null,
-    attached: Map<number, PasidEntry> | null = null,
+    pasids: PasidAttachments | null = null,
   ): void {
     this.#table?.leave(this);
     this.#table = table;
     this.#nested = nested;
-    this.#attached = attached;
-    for (const [pasid, { nestedTable }] of attached ?? []) {
-      this.#iommu.nestedPages.get(nestedTable)?.join({ function: this, pasid });
-    }
+    this.#pasids = pasids;
     table?.join(this);
     this.#makeContext();
+  }
+
+  #carryOut(one: GuestFlush): number {
+    switch (one.kind) {
+      case 'iotlb':
+        return this.#flushIotlb(one.flush);
+      case 'pasid-cache':
+        return this.#flushPasidCache(one.flush);
+      case 'device-tlb':
+        return this.#flushDeviceTlb(one.flush);
+    }
   }
 
   #contextChanged(): void {
@@ -312,18 +337,14 @@ export class HostFunction implements HostIommuDevice {
       stage === null ? null : { requester: this.requester, serial, operation, stage, nested: this.#nested };
   }
 
-  #openedPasids(): Map<number, PasidEntry> {
-    if (this.#attached === null) throw new Error(`host function ${this.name} takes no single PASIDs now`);
-    return this.#attached;
-  }
-
-  /** Takes a PASID from what it goes through, with all that the caches hold of it; the map keeps its entry. */
-  #leavePasid(pasid: number): boolean {
-    const entry = this.#attached?.get(pasid);
-    if (entry === undefined) return false;
-    this.#iommu.nestedPages.get(entry.nestedTable)?.leave({ function: this, pasid });
-    this.#iommu.caches.dropPasid(this.requester, pasid, entry.nestedTable);
-    return true;
+  #openPasids(table: PasidTable): PasidAttachments {
+    const pasids = this.#pasids ?? new PasidAttachments(this, this.#iommu);
+    if (this.#pasids === null) this.unbindPasidTable();
+    if (this.#nested !== null) this.#iommu.unnest(this.#nested);
+    this.#pasids = pasids;
+    this.#nested = this.#iommu.nest(table, this.#table!, this, pasids.entries);
+    this.#contextChanged();
+    return pasids;
   }
 
   #requireDomainId(nested: NestedTable, pasid: number): number {

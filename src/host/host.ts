@@ -1,12 +1,15 @@
 import { type Bdf, formatBdf } from '../core/bdf.ts';
+import { VirtualClock } from '../core/clock.ts';
 import { CommandError } from '../core/errors.ts';
 import type { OperationCounter } from '../core/operation.ts';
+import type { HeldBackState } from '../trace/held-back.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import { describeHostIommu, describeIotlb, type HostIommuInfo, type HostIotlbInfo } from './describe.ts';
-import { HostFunction } from './function.ts';
+import { type GuestFlush, HostFunction } from './function.ts';
 import { HostIommu, type HostIommuState } from './iommu.ts';
 import { HostMemory, type HostMemoryState } from './memory.ts';
+import type { HostPageRequestsState } from './page-requests.ts';
 import { BUILT_IN_FUNCTIONS, type HostFunctionOptions, type HostIommuOptions, settingsOf } from './options.ts';
 
 export interface HostOptions {
@@ -17,12 +20,19 @@ export interface HostOptions {
 
 export interface HostParts extends TraceParts {
   readonly operations: OperationCounter;
+  /** Guest time; without it none passes. */
+  readonly clock?: VirtualClock;
   readonly options?: HostOptions;
 }
 
 export interface HostState {
   memory: HostMemoryState;
-  functions: { options: HostFunctionOptions; table: number | null }[];
+  functions: {
+    options: HostFunctionOptions;
+    table: number | null;
+    pages: HostPageRequestsState;
+    invalidations: HeldBackState<GuestFlush>;
+  }[];
   iommu: HostIommuState;
 }
 
@@ -30,15 +40,15 @@ export interface HostState {
 export class Host implements Snapshottable<HostState> {
   readonly memory = new HostMemory();
   readonly #operations: OperationCounter;
-  readonly #trace: TraceParts;
+  readonly #trace: TraceParts & { readonly clock: VirtualClock };
   #iommu: HostIommu;
   /** By requester: segment, bus, device, function. */
   #functions: HostFunction[] = [];
 
   /** @throws CommandError when an option is outside its limits, or two functions have one address */
-  constructor({ operations, options = {}, ...trace }: HostParts) {
+  constructor({ operations, options = {}, clock = new VirtualClock(), ...trace }: HostParts) {
     this.#operations = operations;
-    this.#trace = trace;
+    this.#trace = { ...trace, clock };
     this.#iommu = this.#build(options.iommu ?? {});
     for (const fn of options.functions ?? BUILT_IN_FUNCTIONS) this.addFunction(fn);
   }
@@ -84,6 +94,7 @@ export class Host implements Snapshottable<HostState> {
       );
     }
     device.release();
+    this.#iommu.caches.removeDeviceCache(device.requester);
     this.#functions = this.#functions.filter((other) => other !== device);
   }
 
@@ -109,13 +120,18 @@ export class Host implements Snapshottable<HostState> {
 
   /** What query-iotlb shows of this side, all devices or one. */
   iotlbEntries(device?: string): HostIotlbInfo[] {
-    return describeIotlb(this.#iommu, device);
+    return describeIotlb(this.#iommu, this.#functions, device);
   }
 
   save(): HostState {
     return {
       memory: this.memory.save(),
-      functions: this.#functions.map((device) => ({ options: optionsOf(device), table: device.table?.id ?? null })),
+      functions: this.#functions.map((device) => ({
+        options: optionsOf(device),
+        table: device.table?.id ?? null,
+        pages: device.pages.save(),
+        invalidations: device.invalidations.save(),
+      })),
       iommu: this.#iommu.save(),
     };
   }
@@ -132,7 +148,9 @@ export class Host implements Snapshottable<HostState> {
     );
     for (const device of known.values()) if (!this.#functions.includes(device)) device.restoreAttachment(null, null);
     const attached = new Map<number, number>();
-    for (const [index, { table }] of state.functions.entries()) {
+    for (const [index, { invalidations, pages, table }] of state.functions.entries()) {
+      this.#functions[index]!.pages.restore(pages);
+      this.#functions[index]!.invalidations.restore(invalidations);
       if (table !== null) attached.set(this.#functions[index]!.requester, table);
     }
     this.#iommu.restore(state.iommu, this.#functions, attached);

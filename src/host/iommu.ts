@@ -4,7 +4,9 @@ import type { OperationCounter } from '../core/operation.ts';
 import type { HostCapabilities } from '../memory/host-device.ts';
 import type { PasidTable } from '../memory/iommu-object.ts';
 import type { Checks } from '../trace/checks.ts';
+import type { FaultPoints } from '../trace/fault-points.ts';
 import type { TraceParts } from '../trace/trace.ts';
+import { AtsTranslation } from './ats-translation.ts';
 import { HostCaches, type HostCachesState, type NestedTable } from './caches.ts';
 import type { HostFunction } from './function.ts';
 import { HostLook } from './look.ts';
@@ -14,6 +16,7 @@ import type { NestedPageTableState } from './nested-page-table.ts';
 import { NestedPageTables } from './nested-page-tables.ts';
 import { HostPageTable, type HostPageTableState } from './page-table.ts';
 import { HostReverseLookUp } from './reverse-look-up.ts';
+import { PasidAttachments } from './pasid-attachments.ts';
 import type { PasidEntry } from './pasid-entry.ts';
 import { StaleDetector } from './stale.ts';
 import { HostTranslation } from './translation.ts';
@@ -57,10 +60,14 @@ export class HostIommu {
   readonly caches: HostCaches;
   readonly detector: StaleDetector;
   readonly translation: HostTranslation;
+  /** The same for functions that keep translations themselves. */
+  readonly ats: AtsTranslation;
   readonly look: HostLook;
   readonly #operations: OperationCounter;
   /** Who is told of what its functions do wrong. */
   readonly checks: Checks;
+  /** What can be made to go wrong. */
+  readonly faults: FaultPoints;
   /** Guest time. */
   readonly clock: VirtualClock;
   readonly reverseLookUp: HostReverseLookUp;
@@ -81,12 +88,16 @@ export class HostIommu {
     const { addressBits } = capabilities;
     this.capabilities = capabilities;
     this.memory = memory;
+    this.#operations = operations;
     this.checks = trace.checks;
+    this.faults = trace.faults;
     this.clock = trace.clock;
     this.caches = new HostCaches(settings);
-    this.detector = new StaleDetector(memory, trace, addressBits);
-    const { caches, detector } = this;
+    const { caches } = this;
+    const detector = new StaleDetector({ memory, caches, trace, addressBits });
+    this.detector = detector;
     this.translation = new HostTranslation({ memory, caches, detector, operations, addressBits });
+    this.ats = new AtsTranslation({ memory, detector, translation: this.translation });
     this.look = new HostLook(memory, caches, addressBits);
     this.nestedPages = new NestedPageTables({ caches, nextId: () => this.#nextTable++, limit: settings.maxPageTables });
     this.reverseLookUp = new HostReverseLookUp(memory, addressBits);
@@ -169,7 +180,7 @@ export class HostIommu {
   invalidateRange(table: HostPageTable, start: number, end: number): void {
     const nested = new Set<number>();
     for (const [id, { stage }] of this.#nested) if (stage === table) nested.add(id);
-    for (const { id, parent } of this.nestedPages.all) if (parent === table) nested.add(id);
+    for (const id of this.nestedPages.over(table)) nested.add(id);
     this.caches.invalidateRange(table.id, nested, start, end);
   }
 
@@ -183,7 +194,7 @@ export class HostIommu {
         table: { ...table },
         stage: stage.id,
         owner: owner.requester,
-        attached: attached && structuredClone([...attached.values()]),
+        attached: attached && (owner.pasids?.save() ?? []),
       })),
       caches: this.caches.save(),
       translation: this.translation.save(),
@@ -213,14 +224,15 @@ export class HostIommu {
         device.restoreAttachment(table, null);
         continue;
       }
-      const entries = structuredClone(saved.attached);
-      const pasids = entries && new Map(entries.map((entry) => [entry.pasid, { ...entry, verifiedAt: -1 }]));
-      const nested = { id: saved.id, table: { ...saved.table }, stage, owner: device, attached: pasids };
+      const pasids = saved.attached && new PasidAttachments(device, this);
+      pasids?.restore(saved.attached ?? []);
+      const entries = pasids?.entries ?? null;
+      const nested = { id: saved.id, table: { ...saved.table }, stage, owner: device, attached: entries };
       this.#nested.set(saved.id, nested);
       device.restoreAttachment(table, nested, pasids);
     }
     const contextOf = (requester: number) =>
-      functions.find((device) => device.requester === requester)?.contextEntry() ?? null;
+      functions.find((device) => device.requester === requester)?.contextEntry ?? null;
     this.caches.restore(state.caches, contextOf);
     this.translation.restore(state.translation);
   }

@@ -1,11 +1,19 @@
 import { NO_PASID } from '../iommu/iotlb.ts';
-import { type Access, permissionNames, permits } from '../memory/access.ts';
+import { type Access, Permission, permissionNames, type Permissions, permits } from '../memory/access.ts';
 import { type ContextEntry, HOST_DOMAIN, type HostCaches, type HostIotlbEntry, type NestedTable } from './caches.ts';
 import type { HostFunction } from './function.ts';
 import type { HostMemory } from './memory.ts';
 import { NestedWalker } from './nested-walk.ts';
 import { type PasidEntry, PasidReader } from './pasid-entry.ts';
-import { cachedFault, contextFault, type HostFault, hostFault, pasidFault, walkFault } from './translation.ts';
+import {
+  cachedFault,
+  contextFault,
+  type HostFault,
+  hostFault,
+  pasidFault,
+  unattachedFault,
+  walkFault,
+} from './translation.ts';
 
 /** Where an access would lead. Sizes and addresses in bytes; `address` is host-physical. */
 export type TranslationAnswer =
@@ -17,7 +25,8 @@ export type TranslationAnswer =
       /** Of the page. */
       readonly size: bigint;
       readonly permissions: readonly ('read' | 'write' | 'execute')[];
-      readonly source: 'iotlb' | 'walk';
+      /** `device`: the function keeps it itself. */
+      readonly source: 'device' | 'iotlb' | 'walk';
     }
   | { readonly result: 'fault'; readonly code: number; readonly reason: string; readonly desc: string };
 
@@ -43,27 +52,35 @@ export class HostLook {
   }
 
   translate(source: HostFunction, address: bigint, access: Access, pasid = NO_PASID): TranslationAnswer {
-    const context = this.#caches.context.peek(source.requester) ?? source.contextEntry();
+    const context = this.#caches.context.peek(source.requester) ?? source.contextEntry;
     if (context === null) return refused(contextFault(source, access, address, pasid));
     const page = Number(address >> 12n);
+    const held = source.atsEnabled ? source.deviceCache?.peek(pasid, page, neededRight(access)) : null;
+    if (held) return cachedAnswer(held, address, page, access, 'device');
     if (pasid === NO_PASID) return this.#second(context, address, page, access, pasid);
     const { nested } = context;
     if (nested === null || pasid >= 2 ** source.capabilities.pasidBits) {
       return refused(pasidFault(source, context, access, address, pasid));
     }
     const cached = this.#caches.pasid.peek(this.#caches.pasidKey(source.requester, pasid));
-    const entry = cached ?? this.pasidEntry(nested, pasid);
+    const entry = cached ?? this.#uncachedEntry(nested, pasid);
+    if (entry === null && nested.attached !== null) return refused(unattachedFault(access, address, pasid));
     if (entry === null) {
       const { code, description } = this.#reader;
       return refused(hostFault(code, access, address, pasid, `: ${description}`));
     }
     if (entry.firstStage === null) return this.#second(context, address, page, access, pasid);
-    const hit = this.#caches.peek(nested.id, entry.domainId, pasid, page);
+    const hit = this.#caches.peek(entry.nestedTable, entry.domainId, pasid, page);
     if (hit !== null) return cachedAnswer(hit, address, page, access);
     if (!this.#walker.nested(nested.stage, entry.firstStage, page, access)) {
       return refused(walkFault(this.#walker, access, address, pasid));
     }
     return this.#walked(address);
+  }
+
+  /** What a miss in the PASID cache would load. */
+  #uncachedEntry(nested: NestedTable, pasid: number): PasidEntry | null {
+    return nested.attached === null ? this.pasidEntry(nested, pasid) : (nested.attached.get(pasid) ?? null);
   }
 
   #second({ stage }: ContextEntry, address: bigint, page: number, access: Access, pasid: number): TranslationAnswer {
@@ -91,7 +108,13 @@ function at(page: number, address: bigint): bigint {
   return (BigInt(page) << 12n) | (address & 0xfffn);
 }
 
-function cachedAnswer(hit: HostIotlbEntry, address: bigint, page: number, access: Access): TranslationAnswer {
+function cachedAnswer(
+  hit: HostIotlbEntry,
+  address: bigint,
+  page: number,
+  access: Access,
+  source: 'device' | 'iotlb' = 'iotlb',
+): TranslationAnswer {
   if (!permits(hit.permissions, access)) return refused(cachedFault(hit, access, address));
   const inside = page - hit.page;
   return {
@@ -100,8 +123,12 @@ function cachedAnswer(hit: HostIotlbEntry, address: bigint, page: number, access
     gpa: at(hit.guestPage + inside, address),
     size: 1n << BigInt(hit.shift),
     permissions: permissionNames(hit.permissions),
-    source: 'iotlb',
+    source,
   };
+}
+
+function neededRight(access: Access): Permissions {
+  return access === 'none' ? Permission.none : Permission[access];
 }
 
 function refused({ code, reason, sentence }: HostFault): TranslationAnswer {

@@ -41,18 +41,24 @@ const PAGE = 4096n;
 export class NestedPageTables {
   readonly #caches: HostCaches;
   readonly #nextId: () => number;
-  readonly #limit: number;
+  /** How many there can be. */
+  readonly limit: number;
   readonly #tables = new Map<number, NestedPageTable>();
 
   constructor({ caches, nextId, limit }: NestedPageTablesParts) {
     this.#caches = caches;
     this.#nextId = nextId;
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   /** By id. */
   get all(): readonly NestedPageTable[] {
     return [...this.#tables.values()].sort((one, other) => one.id - other.id);
+  }
+
+  /** Ids of those over a second stage. */
+  over(parent: HostPageTable): number[] {
+    return [...this.#tables.values()].filter((table) => table.parent === parent).map(({ id }) => id);
   }
 
   get(id: number): NestedPageTable | null {
@@ -65,10 +71,10 @@ export class NestedPageTables {
    */
   allocate(source: HostFunction, parent: HostPageTable, first: FirstStage): NestedPageTable {
     checkNesting(source.name, source.capabilities);
-    if (this.#tables.size >= this.#limit) {
+    if (this.#tables.size >= this.limit) {
       throw new CommandError(
-        `The host IOMMU has room for ${this.#limit} nested page tables, and all are in use: detach PASIDs, or start ` +
-          `with a host-iommu that has max-page-tables=${this.#limit + 1} or more`,
+        `The host IOMMU has room for ${this.limit} nested page tables, and all are in use: detach PASIDs, or start ` +
+          `with a host-iommu that has max-page-tables=${this.limit + 1} or more`,
       );
     }
     const table = new NestedPageTable(this.#nextId(), parent, first);

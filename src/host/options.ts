@@ -20,7 +20,7 @@ export interface HostIommuOptions {
   readonly dirtyTracking?: boolean;
   /** Default on. */
   readonly coherency?: boolean;
-  /** Nested page tables, one for each attached PASID: 1 to 2^20, default 16384. */
+  /** Nested page tables, one for each attached PASID: 1 to 2^20, default 4096. */
   readonly maxPageTables?: number;
   /** Entries of the IOTLB: 1 to 2^20, default 4096. */
   readonly iotlbSize?: number;
@@ -105,7 +105,7 @@ export function settingsOf(options: HostIommuOptions): HostIommuSettings {
       dirtyTracking: options.dirtyTracking ?? true,
       coherency: options.coherency ?? true,
     },
-    maxPageTables: within('max-page-tables', options.maxPageTables ?? 16384, 1, MAXIMUM_ENTRIES),
+    maxPageTables: within('max-page-tables', options.maxPageTables ?? 4096, 1, MAXIMUM_ENTRIES),
     iotlbSize: within('iotlb-size', options.iotlbSize ?? 4096, 1, MAXIMUM_ENTRIES),
     pasidCacheSize: within('pasid-cache-size', options.pasidCacheSize ?? 512, 1, MAXIMUM_ENTRIES),
     contextCacheSize: within('context-cache-size', options.contextCacheSize ?? 64, 1, 2 ** 16),

@@ -24,6 +24,8 @@ export interface HostPageTableState {
 export interface PageTableHost {
   readonly memory: HostMemory;
   readonly capabilities: HostCapabilities;
+  /** The number of the operation that goes on. */
+  readonly operation: number;
   /** Drops every cached entry that depended on input pages `start` to before `end` of `table`. */
   invalidateRange(table: HostPageTable, start: number, end: number): void;
 }
@@ -61,6 +63,8 @@ export class HostPageTable implements Snapshottable<HostPageTableState> {
   readonly = false;
   /** Grows with each change of what is mapped: who remembers a {@link HostPageTable.range} compares it. */
   changes = 0;
+  /** The operation of the latest of them. */
+  lastChange = 0;
   readonly #host: PageTableHost;
   readonly #functions: HostFunction[] = [];
   /** Larger page sizes than the smallest, as a number of 4 KiB pages, descending. */
@@ -244,6 +248,16 @@ export class HostPageTable implements Snapshottable<HostPageTableState> {
     return this.#merged().map(asMapping);
   }
 
+  /** The ranges that touch `first` to `last` (inclusive), each as it was mapped, by ascending address. */
+  *rangesIn(first: bigint, last: bigint): Generator<HostMapping> {
+    const end = page(last) + 1;
+    for (let at = this.#firstEndingAfter(page(first)); ; at++) {
+      const range = this.#ranges[at];
+      if (range === undefined || range.start >= end) return;
+      yield asMapping(range);
+    }
+  }
+
   save(): HostPageTableState {
     return { id: this.id, mappings: this.#ranges.map(asMapping) };
   }
@@ -261,6 +275,7 @@ export class HostPageTable implements Snapshottable<HostPageTableState> {
   #changed(): void {
     this.#latest = 0;
     this.changes += 1;
+    this.lastChange = this.#host.operation;
   }
 
   #merged(): Range[] {

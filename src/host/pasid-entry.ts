@@ -10,7 +10,10 @@ import type { StageTableMemory } from './nested-walk.ts';
 /** What the host does with requests of one PASID. */
 export interface PasidEntry {
   readonly pasid: number;
-  /** Id of the nested page table that it belongs to: one per bound PASID table. */
+  /**
+   * What tags translations through it: the id of the bound table that it was read from, or of the page table that the
+   * PASID is attached to.
+   */
   readonly nestedTable: number;
   /** The guest's. */
   readonly domainId: number;
@@ -20,8 +23,10 @@ export interface PasidEntry {
   readonly serial: number;
   /** The words that it was read from. */
   derivedFrom: readonly TableEntry[];
-  /** The state of all watched tables in which those words were last seen unchanged; -1: never looked. */
+  /** The state of the tables of both stages in which those words were last seen unchanged; -1: never looked. */
   verifiedAt: number;
+  /** Serial of the context entry that it was then the right one for. */
+  verifiedWith: number;
 }
 
 /**
@@ -53,7 +58,8 @@ export class PasidReader {
     }
     const { domainId } = reader;
     const firstStage = reader.type === TranslationType.passThrough ? null : { ...reader.firstStage };
-    return { pasid, nestedTable, domainId, firstStage, serial, derivedFrom: this.#words(), verifiedAt: -1 };
+    const derivedFrom = this.#words();
+    return { pasid, nestedTable, domainId, firstStage, serial, derivedFrom, verifiedAt: -1, verifiedWith: 0 };
   }
 
   #words(): TableEntry[] {

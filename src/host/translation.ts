@@ -44,6 +44,10 @@ export class HostTranslation {
   frame = 0;
   /** Why there is none. */
   fault: HostFault | null = null;
+  /** The PASID entry that was used last; null: none was. */
+  entry: PasidEntry | null = null;
+  /** The translation that was used last, an entry of the IOTLB. */
+  served: HostIotlbEntry | null = null;
   readonly #memory: HostMemory;
   readonly #caches: HostCaches;
   readonly #detector: StaleDetector;
@@ -51,6 +55,8 @@ export class HostTranslation {
   readonly #walker: NestedWalker;
   readonly #reader: PasidReader;
   #serial = 0;
+  /** What was used came from the IOTLB. */
+  #wasHit = false;
   #guestPage = 0;
   #permissions: Permissions = Permission.none;
 
@@ -76,111 +82,147 @@ export class HostTranslation {
     pasid: number,
     write: boolean,
   ): boolean {
-    const context = this.#caches.context.lookup(source.requester) ?? this.#loadContext(source);
+    const context = this.contextOf(source);
     const access = write ? 'write' : 'read';
     if (context === null) {
       this.fault = contextFault(source, access, address, pasid);
       return false;
     }
-    if (pasid === NO_PASID) return this.#second(context.stage, address, page, access, pasid);
+    const { stage, nested } = context;
+    let entry: PasidEntry | null = null;
+    let known = false;
+    let ok = false;
+    this.#wasHit = false;
+    if (pasid === NO_PASID) ok = this.#second(stage, address, page, access, pasid);
     // No power: on the way of every request, that would cost more than all the rest of a hit.
-    if (context.nested === null || pasid >>> source.capabilities.pasidBits !== 0) {
+    else if (nested === null || pasid >>> source.capabilities.pasidBits !== 0) {
       this.fault = pasidFault(source, context, access, address, pasid);
-      return false;
+    } else {
+      const key = this.#caches.pasidKey(source.requester, pasid);
+      const cached = this.#caches.pasid.lookup(key);
+      known = cached !== undefined || nested.attached !== null;
+      entry = cached ?? this.#fetch(context, nested, key, address, pasid, access);
+      if (entry !== null) {
+        ok =
+          entry.firstStage === null
+            ? this.#second(stage, address, page, access, pasid)
+            : this.#nested(stage, entry, address, page, access);
+      }
     }
-    return this.#withPasid(source, device, context.nested, address, page, pasid, access);
-  }
-
-  #loadContext(source: HostFunction): ContextEntry | null {
-    const context = source.contextEntry();
-    if (context !== null) this.#caches.context.insert(source.requester, context);
-    return context;
-  }
-
-  #withPasid(
-    source: HostFunction,
-    device: () => string,
-    nested: NestedTable,
-    address: bigint,
-    page: number,
-    pasid: number,
-    access: 'read' | 'write',
-  ): boolean {
-    const caches = this.#caches;
-    const key = caches.pasidKey(source.requester, pasid);
-    const known = caches.pasid.lookup(key);
-    const entry = known ?? this.#fetch(nested, key, address, pasid, access);
-    if (entry === null) return false;
-    let hit: HostIotlbEntry | null = null;
-    let ok: boolean;
-    if (entry.firstStage === null) ok = this.#second(nested.stage, address, page, access, pasid);
-    else {
-      hit = caches.lookup(nested.id, entry.domainId, pasid, page);
-      ok =
-        hit === null
-          ? this.#walkNested(nested, entry, address, page, access)
-          : this.#use(hit, nested.stage, address, page, access);
-    }
-    const writes = this.#memory.watchedWrites;
-    const suspect =
-      (known !== undefined && known.verifiedAt !== writes) ||
-      (hit !== null && (hit.verifiedAt !== writes || hit.verifiedWith !== entry.serial));
-    if (suspect) {
+    this.entry = entry;
+    const current = source.contextEntry;
+    if (context !== current || (known && this.#mayBeStale(context, entry)) || this.#hitMayBeStale(stage, entry)) {
+      const { frame } = this;
+      const [guestPage, permissions] = [this.#guestPage, this.#permissions];
       this.#detector.check({
         device: device(),
         address,
         page,
+        pasid,
         access,
-        nested,
+        source,
+        context,
         entry,
-        entryCached: known !== undefined,
-        translation: hit,
-        used: { ok, frame: this.frame, guestPage: this.#guestPage, permissions: this.#permissions },
+        entryCached: known,
+        translation: this.#wasHit ? this.served : null,
+        used: { ok, frame, guestPage, permissions },
       });
     }
     return ok;
   }
 
-  /** Reads a PASID entry and keeps it; only entries that can be used are kept. */
-  #fetch(nested: NestedTable, key: number, address: bigint, pasid: number, access: Access): PasidEntry | null {
+  /** The context entry of a function, from the cache or from its tables; null while it is attached to nothing. */
+  contextOf(source: HostFunction): ContextEntry | null {
+    return this.#caches.context.lookup(source.requester) ?? this.#loadContext(source);
+  }
+
+  /**
+   * The entry that guest memory holds for a PASID now, as a walk fetches it: writes to it are watched from then on.
+   * Null when there is none that can be used: then {@link fault} says why not.
+   */
+  readPasidEntry(nested: NestedTable, pasid: number): PasidEntry | null {
     const tables = this.#walker.tables;
     tables.stage = nested.stage;
     const entry = this.#reader.fetch(nested.table, nested.id, pasid, ++this.#serial);
     if (entry === null) {
       const { code, description } = this.#reader;
-      this.fault = hostFault(code, access, address, pasid, `: ${description}`);
+      this.fault = hostFault(code, 'none', 0n, pasid, `: ${description}`);
       return null;
     }
     for (const word of entry.derivedFrom) tables.watch(word.address);
-    entry.verifiedAt = this.#memory.watchedWrites;
+    return entry;
+  }
+
+  #loadContext(source: HostFunction): ContextEntry | null {
+    const context = source.contextEntry;
+    if (context !== null) this.#caches.context.insert(source.requester, context);
+    return context;
+  }
+
+  /** A PASID entry that was not read from the guest's tables just now. Null: the host has none attached. */
+  #mayBeStale(context: ContextEntry, entry: PasidEntry | null): boolean {
+    if (entry === null) return true;
+    return (
+      entry.verifiedWith !== context.serial || entry.verifiedAt !== this.#memory.watchedWrites + context.stage.changes
+    );
+  }
+
+  #hitMayBeStale(stage: HostPageTable, entry: PasidEntry | null): boolean {
+    const hit = this.served;
+    if (!this.#wasHit || hit === null) return false;
+    if (hit.stage === 'second') return hit.verifiedAt !== stage.changes;
+    return hit.verifiedAt !== this.#memory.watchedWrites + stage.changes || hit.verifiedWith !== entry?.serial;
+  }
+
+  /**
+   * Takes a PASID entry from what the function's PASIDs are attached to, or else from the guest's table, and keeps it;
+   * only entries that can be used are kept.
+   */
+  #fetch(
+    context: ContextEntry,
+    nested: NestedTable,
+    key: number,
+    address: bigint,
+    pasid: number,
+    access: Access,
+  ): PasidEntry | null {
+    const attached = nested.attached?.get(pasid);
+    if (nested.attached !== null && attached === undefined) {
+      this.fault = unattachedFault(access, address, pasid);
+      return null;
+    }
+    const entry = attached === undefined ? this.readPasidEntry(nested, pasid) : { ...attached };
+    if (entry === null) {
+      const { code, description } = this.#reader;
+      this.fault = hostFault(code, access, address, pasid, `: ${description}`);
+      return null;
+    }
+    if (attached === undefined) {
+      entry.verifiedAt = this.#memory.watchedWrites + context.stage.changes;
+      entry.verifiedWith = context.serial;
+    }
     this.#caches.pasid.insert(key, entry);
     return entry;
   }
 
-  #walkNested(
-    nested: NestedTable,
-    entry: PasidEntry,
-    address: bigint,
-    page: number,
-    access: 'read' | 'write',
-  ): boolean {
+  /** Both stages, from the IOTLB or from the tables. */
+  #nested(stage: HostPageTable, entry: PasidEntry, address: bigint, page: number, access: 'read' | 'write'): boolean {
+    const hit = this.#caches.lookup(entry.nestedTable, entry.domainId, entry.pasid, page);
+    if (hit !== null) return this.#use(hit, stage, address, page, access);
     const walker = this.#walker;
     const firstStage = entry.firstStage!;
-    if (!walker.nested(nested.stage, firstStage, page, access)) {
-      this.fault = walkFault(walker, access, address, entry.pasid);
-      this.#permissions = Permission.none;
-      return false;
-    }
+    if (!walker.nested(stage, firstStage, page, access)) return this.#failWalk(access, address, entry.pasid);
     const { frame, guestPage, shift, permissions, level, dirty } = walker;
     const derivedFrom = walker.entriesRead();
     for (const word of derivedFrom) walker.tables.watch(word.address);
     const pages = 2 ** (shift - 12);
-    this.#caches.insert({
-      table: nested.id,
+    const { changes } = stage;
+    return this.#serve(page, {
+      table: entry.nestedTable,
       domainId: entry.domainId,
       pasid: entry.pasid,
-      page,
-      frame,
+      page: page - (page % pages),
+      frame: frame - (frame % pages),
       shift,
       permissions,
       stage: 'nested',
@@ -191,13 +233,10 @@ export class HostTranslation {
       guestPage: guestPage - (guestPage % pages),
       root: firstStage.address,
       levels: firstStage.levels,
-      verifiedAt: this.#memory.watchedWrites,
+      verifiedAt: this.#memory.watchedWrites + changes,
+      verifiedStage: changes,
       verifiedWith: entry.serial,
     });
-    this.frame = frame;
-    this.#guestPage = guestPage;
-    this.#permissions = permissions;
-    return true;
   }
 
   /** The second stage alone, from the IOTLB or from the table. The host keeps that cache right itself. */
@@ -205,18 +244,15 @@ export class HostTranslation {
     const hit = this.#caches.lookup(stage.id, HOST_DOMAIN, NO_PASID, page);
     if (hit !== null) return this.#use(hit, stage, address, page, access);
     const walker = this.#walker;
-    if (!walker.second(stage, page, access)) {
-      this.fault = walkFault(walker, access, address, pasid);
-      this.#permissions = Permission.none;
-      return false;
-    }
+    if (!walker.second(stage, page, access)) return this.#failWalk(access, address, pasid);
     const { frame, shift, permissions, level } = walker;
-    this.#caches.insert({
+    const pages = 2 ** (shift - 12);
+    return this.#serve(page, {
       table: stage.id,
       domainId: HOST_DOMAIN,
       pasid: NO_PASID,
-      page,
-      frame,
+      page: page - (page % pages),
+      frame: frame - (frame % pages),
       shift,
       permissions,
       stage: 'second',
@@ -224,21 +260,37 @@ export class HostTranslation {
       dirty: true,
       derivedFrom: NO_WORDS,
       operation: this.#operations.current,
-      guestPage: page - (page % 2 ** (shift - 12)),
+      guestPage: page - (page % pages),
       root: 0,
       levels: 0,
-      verifiedAt: -1,
+      verifiedAt: stage.changes,
+      verifiedStage: stage.changes,
       verifiedWith: 0,
     });
-    this.frame = frame;
-    this.#guestPage = page;
-    this.#permissions = permissions;
+  }
+
+  #failWalk(access: Access, address: bigint, pasid: number): boolean {
+    this.fault = walkFault(this.#walker, access, address, pasid);
+    this.#permissions = Permission.none;
+    return false;
+  }
+
+  /** Keeps a translation and uses it. */
+  #serve(page: number, translation: HostIotlbEntry): boolean {
+    this.#caches.insert(translation);
+    this.served = translation;
+    const inside = page - translation.page;
+    this.frame = translation.frame + inside;
+    this.#guestPage = translation.guestPage + inside;
+    this.#permissions = translation.permissions;
     return true;
   }
 
   /** Uses a cached translation as it is. */
   #use(hit: HostIotlbEntry, stage: HostPageTable, address: bigint, page: number, access: 'read' | 'write'): boolean {
     const inside = page - hit.page;
+    this.served = hit;
+    this.#wasHit = true;
     this.frame = hit.frame + inside;
     this.#guestPage = hit.guestPage + inside;
     this.#permissions = hit.permissions;
@@ -319,4 +371,9 @@ export function pasidFault(
   }
   const { pasidBits } = source.capabilities;
   return hostFault(0x46, access, address, pasid, `: host function ${source.name} has ${pasidBits} PASID bits`);
+}
+
+/** The fault of a PASID that the host has nothing for, where the guest's are attached one by one. */
+export function unattachedFault(access: Access, address: bigint, pasid: number): HostFault {
+  return hostFault(0x59, access, address, pasid, ': the PASID is attached to no page table');
 }

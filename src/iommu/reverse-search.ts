@@ -141,7 +141,7 @@ class TableSearch {
   table(address: number, level: number, base: number, above: number): boolean {
     // Tables are aligned to 4 KiB, so that the sum with the level tells them apart.
     if (this.#barren.has(address + level)) return false;
-    const { bits, decode, memory } = this.#tables;
+    const { bits, memory } = this.#tables;
     const pages = 2 ** (9 * (level - 1));
     const end = 2 ** (bits - PAGE_SHIFT);
     let leads = false;
@@ -149,7 +149,7 @@ class TableSearch {
       const page = base + index * pages;
       if (page >= end) break;
       if (!this.#mayRead()) return true;
-      const entry = memory.read(address + 8 * index) ? decode(level, memory.low, memory.high) : null;
+      const entry = memory.read(address + 8 * index) ? this.#tables.decode(level, memory.low, memory.high) : null;
       if (entry === null) continue;
       const rights = above & entry.rights;
       if (!entry.leaf) {

@@ -32,6 +32,8 @@ export interface DeviceSpace {
   readonly requesters: readonly Requester[];
   /** What events and listings call it: the (first) requester; where none is plugged in, the place. */
   readonly deviceName: string;
+  /** A command said what it shows. */
+  readonly forced: boolean;
 }
 
 export interface TranslationRequest {

@@ -1,5 +1,6 @@
 import { CommandError } from '../core/errors.ts';
 import type { HostOptions } from '../host/host.ts';
+import type { EventLogOptions } from '../trace/event-log.ts';
 import type { DeviceValues } from './hotplug.ts';
 import { Machine } from './machine.ts';
 import { findMachineType, type MachineType } from './types.ts';
@@ -30,6 +31,8 @@ export interface MachineConfig {
   readonly devices?: readonly Part[];
   readonly objects?: readonly Part[];
   readonly host?: HostOptions;
+  /** The log of the model's events: without it their time stamps are 0. */
+  readonly log?: EventLogOptions;
   /** What `-bios` names: mapped so that it ends at 4 GiB. A multiple of 64 KiB. */
   readonly firmware?: Uint8Array;
 }
@@ -58,6 +61,7 @@ export function createMachine(config: MachineConfig = {}): Machine {
     noShutdown: config.noShutdown ?? false,
     noReboot: config.noReboot ?? false,
     ...(config.host !== undefined && { host: config.host }),
+    ...(config.log !== undefined && { log: config.log }),
     ...(config.firmware !== undefined && { firmware: config.firmware }),
   });
   for (const [name, value] of Object.entries(config.properties ?? {})) {

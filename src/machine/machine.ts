@@ -5,11 +5,13 @@ import { OperationCounter } from '../core/operation.ts';
 import { dmaPathOf } from '../devices/bus-master.ts';
 import { registerDeviceTypes } from '../devices/catalogue.ts';
 import { type DeviceContext, UnitList } from '../devices/context.ts';
+import { pageGroupsOf } from '../devices/page-groups.ts';
 import { addObject, deleteObject } from '../devices/user-object.ts';
 import { Host } from '../host/host.ts';
 import type { HostOptions } from '../host/host.ts';
 import type { DeviceSpace, IommuUnit } from '../iommu/unit.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
+import type { DmaPath } from '../memory/dma.ts';
 import { MemoryRegion } from '../memory/region.ts';
 import { MemoryTopology } from '../memory/topology.ts';
 import type { PciBus } from '../pci/bus.ts';
@@ -26,6 +28,7 @@ import { Trace } from '../trace/trace.ts';
 import { type ContainerInfo, Vfio } from '../vfio/vfio.ts';
 import { addRootPorts, bootPci, buildQ35, registerBoardTypes } from './board.ts';
 import { Chipset } from './chipset.ts';
+import { DmaGate } from './dma-gate.ts';
 import { DmaTable } from './dma-table.ts';
 import { Guests } from './guests.ts';
 import { type DeviceValues, Hotplug } from './hotplug.ts';
@@ -34,6 +37,7 @@ import { InterruptLines } from './interrupt-lines.ts';
 import { installRam } from './memory-layout.ts';
 import { type NotifierInfo, notifiersOf } from './notifiers.ts';
 import { RunState, type RunStatus } from './run-state.ts';
+import { checkLayout } from './layout-check.ts';
 import { buildTree, type MachineTree, registerMachineTypes, unplugAck } from './tree.ts';
 import type { MachineType } from './types.ts';
 
@@ -82,6 +86,7 @@ export class Machine {
   /** The built-in guest's drivers. */
   readonly guests: Guests;
   readonly hotplug: Hotplug;
+  readonly #gate: DmaGate;
   readonly #units = new UnitList();
   readonly #subscribers = new Subscribers<MachineEvent>();
 
@@ -96,7 +101,12 @@ export class Machine {
     const system = MemoryRegion.container(topology, 'system', 1n << 64n);
     this.memory = topology.createAddressSpace('memory', system);
     this.io = topology.createAddressSpace('I/O', MemoryRegion.container(topology, 'io', 0x1_0000n));
-    this.host = new Host({ operations, ...parts, ...(options.host !== undefined && { options: options.host }) });
+    this.host = new Host({
+      operations,
+      clock: this.clock,
+      ...parts,
+      ...(options.host !== undefined && { options: options.host }),
+    });
     this.vfio = new Vfio({ host: this.host, memory: this.memory, ...parts });
     registerDeviceTypes(types, this.#deviceContext());
     registerBoardTypes(types);
@@ -109,7 +119,9 @@ export class Machine {
     if (type.pci) installRam({ types, objects: this.tree.objects, topology, system, pci, size: memory });
     this.chipset = this.rootBus === null ? null : this.#makeChipset(this.rootBus, pci, options.firmware);
     this.guests = new Guests(this.memory, () => this.units);
-    this.dmas = new DmaTable({ operations, events: this.events, pathOf: dmaPathOf });
+    this.#gate = new DmaGate(() => this.runState.status === 'debug');
+    const pathOf = (device: PciDevice): DmaPath => this.#gate.before(dmaPathOf(device));
+    this.dmas = new DmaTable({ operations, events: this.events, pathOf });
     const tell = (event: MachineEvent): void => this.#subscribers.tell(event);
     this.hotplug = new Hotplug({
       types,
@@ -122,6 +134,7 @@ export class Machine {
     });
     addRootPorts(this.hotplug.context, type.rootPorts);
     this.runState = new RunState({ ...options, tell, resetModel: () => this.#reset() });
+    this.trace.onBreak(() => this.runState.break());
   }
 
   get events(): ModelEvents {
@@ -219,9 +232,10 @@ export class Machine {
     this.runState.stop();
   }
 
-  /** @throws CommandError after a shutdown */
+  /** DMA that a breakpoint has held goes on at once. @throws CommandError after a shutdown */
   cont(): void {
     this.runState.cont();
+    this.#gate.open();
   }
 
   powerdown(): void {
@@ -257,6 +271,11 @@ export class Machine {
     return this.vfio.containers();
   }
 
+  /** Behind a reset or a load: whether devices reach what they should. A load calls it when all is restored. */
+  checkLayout(occasion: 'reset' | 'load'): void {
+    checkLayout({ units: this.units, vfio: this.vfio, checks: this.trace.checks }, occasion);
+  }
+
   /** Its transfers end, and whoever comes into its slot finds the address space as the unit's registers have it. */
   #leave(device: PciDevice): () => void {
     this.dmas.cancel(`Device '${device.label}' was unplugged`, device);
@@ -278,11 +297,13 @@ export class Machine {
 
   #reset(): void {
     this.dmas.cancel('The machine was reset');
+    for (const device of this.devices()) pageGroupsOf(device)?.reset();
     for (const unit of this.units) unit.reset();
     this.guests.reset();
     for (const device of this.devices()) device.reset();
     this.chipset?.reset();
     this.#bootPci();
+    this.checkLayout('reset');
   }
 
   /** A unit makes a device's address space when it is first asked for; every device has one from the start. */

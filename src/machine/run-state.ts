@@ -2,7 +2,7 @@ import { CommandError } from '../core/errors.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import { type AfterReply, type MachineEvent, type ShutdownReason, Subscribers } from './machine-events.ts';
 
-export type RunStatus = 'prelaunch' | 'running' | 'paused' | 'shutdown';
+export type RunStatus = 'prelaunch' | 'running' | 'paused' | 'debug' | 'shutdown';
 
 export interface RunStateOptions {
   /** Stay in `prelaunch` until `cont`. */
@@ -42,9 +42,12 @@ export class RunState implements Snapshottable<{ status: RunStatus }> {
 
   /** Nothing happens, and nothing is told, unless the machine runs. */
   stop(): void {
-    if (!this.running) return;
-    this.#status = 'paused';
-    this.#options.tell({ name: 'STOP' });
+    this.#halt('paused');
+  }
+
+  /** As `stop`, for a breakpoint or a check: devices' DMA waits until `cont`. */
+  break(): void {
+    this.#halt('debug');
   }
 
   /** @throws CommandError after a shutdown */
@@ -86,6 +89,12 @@ export class RunState implements Snapshottable<{ status: RunStatus }> {
 
   restore(state: { status: RunStatus }): void {
     this.#status = state.status;
+  }
+
+  #halt(status: 'paused' | 'debug'): void {
+    if (!this.running) return;
+    this.#status = status;
+    this.#options.tell({ name: 'STOP' });
   }
 
   #shutDown(reason: ShutdownReason, stayAlive: boolean, afterReply: AfterReply): void {

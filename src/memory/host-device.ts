@@ -30,6 +30,18 @@ export interface DeviceTlbFlush {
   readonly size: bigint;
 }
 
+/** What a vIOMMU offers its guest that takes a host which can do it, once a host's device stands behind it. */
+export interface GuestCapabilities {
+  /** 0 without PASID. */
+  readonly pasidBits: number;
+  readonly firstStage: boolean;
+  /** Pages of 1 GiB in the first stage. */
+  readonly firstStage1G: boolean;
+  readonly pageRequests: boolean;
+  readonly deviceIotlb: boolean;
+  readonly snoopControl: boolean;
+}
+
 /** A host function as the vIOMMU sees it. */
 export interface HostIommuDevice {
   readonly name: string;

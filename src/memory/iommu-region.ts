@@ -26,6 +26,20 @@ export interface IommuEntry {
 export interface RegionEvent {
   readonly type: RegionEventType;
   readonly entry: IommuEntry;
+  /** Of an unmap: it takes away whatever is mapped in the range; that all of it was told mapped is not said. */
+  readonly sweep?: true;
+}
+
+/** Addresses that a unit's tables map in a row; sizes in bytes. */
+export interface RegionMapping {
+  /** Relative to the region. */
+  readonly iova: bigint;
+  /** Where it leads, guest-physical. */
+  readonly address: bigint;
+  readonly size: bigint;
+  /** Of the pages that map it. */
+  readonly pageSize: bigint;
+  readonly writable: boolean;
 }
 
 /** What a unit implements behind its IOMMU region. Addresses are relative to the region. */
@@ -36,6 +50,13 @@ export interface IommuRegionOperations {
   translate(address: bigint, access: Access, attributes: TransactionAttributes): IommuEntry;
   /** Tells `notifier` everything that is mapped in its range; without it the region asks page by page. */
   replay?(notifier: RegionNotifier): void;
+  /**
+   * What the tables map now from `first` to `last` (inclusive) for those who keep maps, by ascending address, whatever
+   * is cached or was told. Null where nothing is told of maps, or where the tables are too large to be read at once.
+   */
+  mappings?(first: bigint, last: bigint): RegionMapping[] | null;
+  /** A number that regions with the same tables have in common; null while no tables are in force. */
+  tables?(): bigint | null;
   /**
    * The union of all notifiers' events is about to change.
    * @throws CommandError to refuse; the registration is then undone
@@ -54,6 +75,11 @@ export interface RegionNotifierOptions {
   readonly last: bigint;
   /** A throw of CommandError counts as a failed delivery. */
   notify(event: RegionEvent): void;
+  /**
+   * An invalidation by the guest of the addresses `first` to `last` (inclusive) is complete: for the guest nothing of
+   * what its tables do not map there is reachable any more.
+   */
+  invalidated?(first: bigint, last: bigint): void;
 }
 
 /** A consumer of a region's mappings: told of what changes inside its range, of the types that it asks for. */
@@ -65,6 +91,7 @@ export class RegionNotifier implements Snapshottable<{ delivered: number; failed
   readonly start: bigint;
   readonly last: bigint;
   readonly #notify: (event: RegionEvent) => void;
+  readonly #invalidated: (first: bigint, last: bigint) => void;
   #delivered = 0;
   #failed = 0;
 
@@ -77,6 +104,7 @@ export class RegionNotifier implements Snapshottable<{ delivered: number; failed
     this.start = options.start;
     this.last = options.last;
     this.#notify = (event) => options.notify(event);
+    this.#invalidated = (first, last) => options.invalidated?.(first, last);
     if (this.start > this.last) throw new RangeError(`Region notifier ${this.name} has an empty range`);
     if (this.events.size === 0) throw new RangeError(`Region notifier ${this.name} asks for no event`);
   }
@@ -105,7 +133,7 @@ export class RegionNotifier implements Snapshottable<{ delivered: number; failed
     this.#delivered += 1;
     const status: ListenerStatus = { listener: this.name, device: this.device, kind: this.kind, status: 'ok' };
     try {
-      this.#notify(whole ? event : { type: event.type, entry: cropped(entry, start, last) });
+      this.#notify(whole ? event : { ...event, entry: cropped(entry, start, last) });
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
       this.#failed += 1;
@@ -113,6 +141,13 @@ export class RegionNotifier implements Snapshottable<{ delivered: number; failed
       status.desc = error.message;
     }
     return status;
+  }
+
+  /** An invalidation of these addresses (inclusive) is complete; the notifier hears of those in its range. */
+  completeInvalidation(first: bigint, last: bigint): void {
+    const start = first > this.start ? first : this.start;
+    const end = last < this.last ? last : this.last;
+    if (start <= end) this.#invalidated(start, end);
   }
 
   save(): { delivered: number; failed: number } {
@@ -215,7 +250,7 @@ export class IommuRegion extends MemoryRegion {
   unmapRange(notifier: RegionNotifier, target: AddressSpace): ListenerStatus | null {
     const { start, last } = notifier;
     const entry = { target, iova: start, translated: 0n, mask: last - start, permissions: Permission.none };
-    return notifier.deliver({ type: notifier.events.has('unmap') ? 'unmap' : 'deviotlb-unmap', entry });
+    return notifier.deliver({ type: notifier.events.has('unmap') ? 'unmap' : 'deviotlb-unmap', entry, sweep: true });
   }
 
   #setNotifiers(notifiers: readonly RegionNotifier[]): void {

@@ -2,6 +2,9 @@ import type { TimerHandle, VirtualClock } from '../core/clock.ts';
 import { ADDRESS_SPACE_SIZE, hex } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
 import type { Checks } from '../trace/checks.ts';
+import { FaultPath } from '../trace/fault-path.ts';
+import type { FaultPoints } from '../trace/fault-points.ts';
+import type { HeldBackState } from '../trace/held-back.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import type { DmaFault, DmaRequest, DmaResult } from './dma.ts';
 import type { PageGroupAnswer, PageRequestSink, PageResponder, PageResponse } from './page-request.ts';
@@ -19,6 +22,7 @@ export interface PageRequestInterfaceParts {
   readonly device: () => string;
   readonly sink: PageRequestSink;
   readonly checks: Checks;
+  readonly faults: FaultPoints;
   readonly clock: VirtualClock;
   /** How many requests may be open at a time: 1 to 512, default 512. */
   readonly outstanding?: number;
@@ -30,6 +34,18 @@ export interface PagesWanted {
   readonly pages: readonly bigint[];
   readonly pasid?: number;
   readonly write: boolean;
+}
+
+/** A group that has not been answered. */
+export interface OpenGroup {
+  readonly group: number;
+  /** Null: of requests without PASID. */
+  readonly pasid: number | null;
+  readonly write: boolean;
+  /** First bytes of the pages, in the order in which they were asked for. */
+  readonly pages: readonly bigint[];
+  /** How many transfers wait for it. */
+  readonly transfers: number;
 }
 
 /** Goes on with a transfer; with a fault, it ends. */
@@ -56,6 +72,8 @@ export interface PageRequestInterfaceState {
   next: number;
   open: { index: number; pasid: number | null; write: boolean; pages: bigint[]; deadline: bigint | null }[];
   answered: Answered[];
+  /** Responses that an injected fault holds back. */
+  responses: HeldBackState<Answered>;
 }
 
 /**
@@ -72,18 +90,39 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
   readonly #open = new Map<number, Group>();
   /** The latest answer to each index that was not used again since. */
   readonly #answered = new Map<number, Answered>();
+  /** The way of a response to the device. */
+  readonly #responses: FaultPath<Answered, void>;
   /** Transfers that found the queue full, or too many requests open. */
   #parked: Resume[] = [];
   #next = 0;
 
   constructor(parts: PageRequestInterfaceParts) {
     this.#parts = parts;
+    const { clock, device, faults } = parts;
+    this.#responses = new FaultPath({
+      point: 'page-response',
+      faults,
+      clock,
+      device,
+      carryOut: (response) => this.#arrive(response),
+    });
     this.#outstanding = Math.min(parts.outstanding ?? PAGE_GROUPS, PAGE_GROUPS);
   }
 
   /** Indices of the groups that wait for an answer, in the order in which they were asked. */
   get openGroups(): readonly number[] {
     return [...this.#open.keys()];
+  }
+
+  /** The same with what they ask for. */
+  describe(): OpenGroup[] {
+    return [...this.#open.values()].map(({ index, pasid, write, pages, waiting }) => ({
+      group: index,
+      pasid,
+      write,
+      pages: [...pages],
+      transfers: waiting.length,
+    }));
   }
 
   /**
@@ -110,7 +149,7 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
   respond(answer: PageGroupAnswer): void {
     const open = this.#find(this.#open, answer);
     if (open !== null) {
-      this.#deliver(open, answer.response);
+      this.#take(open, answer.response);
       return;
     }
     const device = this.#parts.device();
@@ -132,7 +171,7 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
 
   respondToPages(answer: PageGroupAnswer): void {
     const open = this.#find(this.#open, answer);
-    if (open !== null) this.#deliver(open, answer.response);
+    if (open !== null) this.#take(open, answer.response);
     else {
       const before = this.#find(this.#answered, answer);
       if (before !== null) this.#tellTwice(before, answer.response);
@@ -166,6 +205,7 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
     const gone = [...this.#open.values()];
     for (const group of gone) this.#close(group);
     this.#answered.clear();
+    this.#responses.drop();
     this.#next = 0;
     const waiting = [...gone.flatMap((group) => group.waiting), ...this.#parked];
     this.#parked = [];
@@ -183,6 +223,7 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
         deadline,
       })),
       answered: [...this.#answered.values()].map((one) => ({ ...one })),
+      responses: this.#responses.save(),
     };
   }
 
@@ -192,6 +233,7 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
     this.#answered.clear();
     this.#next = state.next;
     for (const one of state.answered) this.#answered.set(one.index, { ...one });
+    this.#responses.restore(state.responses);
     for (const saved of state.open) {
       const group: Group = { ...saved, pages: [...saved.pages], timer: null, waiting: [] };
       this.#open.set(group.index, group);
@@ -283,7 +325,20 @@ export class PageRequestInterface implements PageResponder, Snapshottable<PageRe
     return found !== undefined && (pasid === undefined || found.pasid === pasid) ? found : null;
   }
 
-  /** The response reaches the device: its transfers go on, or fail. */
+  #take({ index, pasid }: Group, response: PageResponse): void {
+    this.#responses.take({ index, pasid, response });
+  }
+
+  /** A response reaches the device, which may have had one, or have given up, since it was sent. */
+  #arrive({ index, pasid, response }: Answered): void {
+    const group = { group: index, pasid, response };
+    const open = this.#find(this.#open, group);
+    const before = this.#find(this.#answered, group);
+    if (open !== null) this.#deliver(open, response);
+    else if (before !== null) this.#tellTwice(before, response);
+  }
+
+  /** The response is there: its transfers go on, or fail. */
   #deliver(group: Group, response: PageResponse): void {
     this.#close(group);
     this.#answered.set(group.index, { index: group.index, pasid: group.pasid, response });

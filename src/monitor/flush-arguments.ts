@@ -1,6 +1,11 @@
-import { hex, isAligned, isPowerOfTwo, PAGE_SIZE } from '../core/address.ts';
+import { ADDRESS_SPACE_SIZE, hex, isAligned, isPowerOfTwo, PAGE_SIZE } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
-import type { FlushIotlbArguments, IommuFlushPasidCacheArguments } from '../generated/types.ts';
+import type {
+  FlushIotlbArguments,
+  IommuFlushDeviceIotlbArguments,
+  IommuFlushPasidCacheArguments,
+} from '../generated/types.ts';
+import type { DeviceTlbFlush } from '../memory/host-device.ts';
 import type { IotlbFlush, PasidCacheFlush } from '../memory/iommu-object.ts';
 
 /** Refuses a command whose granularity needs an argument that was not given. @throws CommandError as for a missing one */
@@ -54,4 +59,19 @@ export function pasidCacheFlush(args: IommuFlushPasidCacheArguments): PasidCache
   if (args.granularity === 'domain') require(args, 'domain-id');
   if (args.granularity === 'pasid') require(args, 'pasid');
   return { granularity: args.granularity, ...tags(args.granularity, args) };
+}
+
+/** The scope of an invalidation of a device's own cache from its arguments. @throws CommandError */
+export function deviceTlbFlush(args: IommuFlushDeviceIotlbArguments): DeviceTlbFlush {
+  const { pasid, address, size } = args;
+  const all = args['all-pasids'] ?? false;
+  if (all && pasid !== undefined) {
+    throw new CommandError(`Parameters 'pasid' and 'all-pasids' exclude each other: leave one of them out`);
+  }
+  const scope = all ? { pasid: 'all' as const } : pasid !== undefined && { pasid };
+  if (address === undefined && size === undefined) return { ...scope, address: 0n, size: ADDRESS_SPACE_SIZE };
+  require(args, 'address');
+  require(args, 'size');
+  checkRange(address!, size!);
+  return { ...scope, address: address!, size: size! };
 }

@@ -1,7 +1,12 @@
 import type { Machine } from '../machine/machine.ts';
 import type { CommandContext, Handlers } from '../qmp/commands.ts';
+import { batchHandlers } from './batch.ts';
+import { breakHandlers } from './breaks.ts';
+import { checkHandlers } from './checks.ts';
 import { deviceHandlers } from './devices.ts';
 import { dmaHandlers } from './dma.ts';
+import { eventLogHandlers } from './event-log.ts';
+import { faultHandlers } from './faults.ts';
 import { guestHandlers } from './guest.ts';
 import { hostHandlers } from './host.ts';
 import type { Identity } from './identity.ts';
@@ -10,6 +15,7 @@ import { mappingHandlers } from './mappings.ts';
 import { memoryHandlers } from './memory.ts';
 import { migrationHandlers } from './migration.ts';
 import { objectModelHandlers } from './object-model.ts';
+import { pageRequestHandlers } from './page-requests.ts';
 import { pciHandlers } from './pci.ts';
 import { protocolHandlers } from './protocol.ts';
 import { reverseTranslationHandlers } from './reverse-translation.ts';
@@ -31,12 +37,18 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...objectModelHandlers(machine),
     ...memoryHandlers(machine),
     ...dmaHandlers(machine),
+    ...pageRequestHandlers(machine),
     ...iommuHandlers(machine),
     ...translationHandlers(machine),
     ...mappingHandlers(machine),
     ...reverseTranslationHandlers(machine),
     ...guestHandlers(machine),
     ...hostHandlers(machine),
+    ...eventLogHandlers(machine),
+    ...checkHandlers(machine),
+    ...breakHandlers(machine),
+    ...faultHandlers(machine),
+    ...batchHandlers(machine),
     ...migrationHandlers(),
   };
   const asOperations = Object.entries(handlers as Record<string, AnyHandler>).map(

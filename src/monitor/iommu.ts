@@ -5,7 +5,7 @@ import type { CommandMap } from '../generated/types.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { FlushResult, IommuObject } from '../memory/iommu-object.ts';
 import type { PciDevice } from '../pci/device.ts';
-import { iotlbFlush, pasidCacheFlush } from './flush-arguments.ts';
+import { deviceTlbFlush, iotlbFlush, pasidCacheFlush } from './flush-arguments.ts';
 import type { HandlersOf } from './handlers-of.ts';
 
 /** Used as the size of a bind that is going to be refused, because no host stands behind the device to ask. */
@@ -31,6 +31,7 @@ export function iommuHandlers(
   | 'iommu-flush-iotlb'
   | 'flush-iotlb'
   | 'iommu-flush-pasid-cache'
+  | 'iommu-flush-device-iotlb'
   | 'iommu-set-bypass'
   | 'query-iommu-notifiers'
 > {
@@ -55,6 +56,17 @@ export function iommuHandlers(
     'iommu-flush-pasid-cache': (args) => {
       const object = objectOf(machine.findDevice(args.device));
       return object.flushPasidCache(pasidCacheFlush(args), 'command');
+    },
+    'iommu-flush-device-iotlb': (args) => {
+      const device = machine.findDevice(args.device);
+      const flush = deviceTlbFlush(args);
+      const viommu = device.bus.effectiveIommuOps();
+      if (viommu?.flushDeviceIotlb === undefined) {
+        throw new CommandError(
+          `Device '${device.label}' is behind no vIOMMU with ATS, so nobody invalidates what it keeps; start with -device intel-iommu`,
+        );
+      }
+      return { dropped: viommu.flushDeviceIotlb(device.bus, device.devfn, flush) };
     },
     'iommu-set-bypass': (args) => {
       const device = machine.findDevice(args.device);

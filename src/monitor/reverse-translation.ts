@@ -11,6 +11,7 @@ import type { HandlersOf } from './handlers-of.ts';
 type Arguments = CommandMap['iommu-reverse-translate']['arguments'];
 
 const DEFAULT_LIMIT = 1000;
+const MOST_USERS = 10_000;
 /** Table entries: some hundredths of a second. */
 const BUDGET = 1_000_000;
 /** A page number must be exact in a walk: physical addresses have 52 bits at most. */
@@ -32,7 +33,9 @@ function reachOf(machine: Machine, device: PciDevice, search: ReverseSearch, spa
 export function reverseTranslationHandlers(machine: Machine): HandlersOf<'iommu-reverse-translate'> {
   return {
     'iommu-reverse-translate': ({ address, space, device: name, limit = DEFAULT_LIMIT }) => {
-      if (limit < 1) throw new CommandError(`Parameter 'limit' is ${limit}; at least 1 user is wanted`);
+      if (limit < 1 || limit > MOST_USERS) {
+        throw new CommandError(`Parameter 'limit' is ${limit}; between 1 and ${MOST_USERS} users can be wanted`);
+      }
       if (address >> ADDRESS_BITS !== 0n) {
         throw new CommandError(
           `Address ${hex(address)} is above ${hex((1n << ADDRESS_BITS) - 1n)}, the last of ${ADDRESS_BITS} address ` +

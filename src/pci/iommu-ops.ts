@@ -1,5 +1,5 @@
 import type { AddressSpace } from '../memory/address-space.ts';
-import type { HostIommuDevice } from '../memory/host-device.ts';
+import type { DeviceTlbFlush, GuestCapabilities, HostIommuDevice } from '../memory/host-device.ts';
 import type { PageRequest, PageRequestOutcome, PageResponder } from '../memory/page-request.ts';
 import type { AtsEntry, AtsRequest } from './ats.ts';
 import type { PciBus } from './bus.ts';
@@ -15,9 +15,17 @@ export interface PciIommuOps {
   getPasidAddressSpace?(bus: PciBus, devfn: number, pasid: number): AddressSpace;
   /** A function's translation request (PCIe ATS): one entry for each page of the range; absent without ATS. */
   atsTranslate?(bus: PciBus, devfn: number, request: AtsRequest): AtsEntry[];
+  /**
+   * An invalidation of what a function keeps itself, as the guest's descriptor for it; carried out on return. Absent
+   * without ATS.
+   * @returns how many entries a host function behind it dropped
+   */
+  flushDeviceIotlb?(bus: PciBus, devfn: number, flush: DeviceTlbFlush): number;
   /** A host function stands behind this one. Throws CommandError when the IOMMU cannot live with what the host has. */
   attachHostDevice?(bus: PciBus, devfn: number, device: HostIommuDevice): void;
-  detachHostDevice?(bus: PciBus, devfn: number): void;
+  detachHostDevice?(bus: PciBus, devfn: number, device: HostIommuDevice): void;
+  /** What it offers beyond mappings; absent where that is nothing. */
+  readonly guestCapabilities?: GuestCapabilities;
   /** The guest has enabled page requests of the function; asking leaves no trace. */
   takesPageRequests?(bus: PciBus, devfn: number): boolean;
   /**

@@ -19,8 +19,12 @@ export class Call implements CommandContext {
     (this.#afterReply ??= []).push(action);
   }
 
-  invoke(command: string, args: WireObject | undefined): unknown {
-    return this.#dispatcher.dispatch({ command, outOfBand: false, arguments: args }, true, this);
+  prepare(command: string, args: Readonly<Record<string, unknown>> | undefined): () => unknown {
+    return this.#dispatcher.prepare(
+      { command, outOfBand: false, arguments: args as WireObject | undefined },
+      true,
+      this,
+    );
   }
 
   /** The reply has been queued: does what was asked for by `afterReply`, in that order. */

@@ -1,17 +1,17 @@
 import type { CommandMap, CommandName } from '../generated/types.ts';
-import type { WireObject } from '../wire/values.ts';
-import type { EventPatterns } from './event-filter.ts';
 
 /** The commands that are part of the protocol itself and answered in this room. */
-type ProtocolCommand = 'qmp_capabilities' | 'query-commands' | 'query-qmp-schema' | 'query-clients';
+type ProtocolCommand =
+  | 'qmp_capabilities'
+  | 'query-commands'
+  | 'query-qmp-schema'
+  | 'query-clients'
+  | 'set-event-filter';
 
 /** The client that sent a command. */
 export interface Client {
   /** Counts the connections since the daemon started, from 1. */
   readonly id: number;
-
-  /** From now on this client gets only the events that pass; without patterns, all. Lost events are reported always. */
-  setEventFilter(patterns: EventPatterns): void;
 }
 
 /** What a handler is given beside its arguments. Good until its reply has been queued. */
@@ -25,12 +25,14 @@ export interface CommandContext {
   afterReply(action: () => void): void;
 
   /**
-   * Runs another command on behalf of this one, for `batch`: looked up and validated as if it had been sent in-band.
+   * Looks up another command and validates its arguments, for `batch`, as if it had been sent in-band.
    *
-   * @returns its result, or a promise of it where the command waits
-   * @throws CommandError as its reply would say
+   * @param args as they came over the wire
+   * @returns what runs it on behalf of this one: gives its result, or a promise of it where the command waits, and
+   *   throws CommandError as its reply would say
+   * @throws CommandError when there is no such command, or its arguments are not what it wants
    */
-  invoke(command: string, args: WireObject | undefined): unknown;
+  prepare(command: string, args: Readonly<Record<string, unknown>> | undefined): () => unknown;
 }
 
 /** The handler of one command: answers at once, or with a promise when it has to wait. */

@@ -29,12 +29,18 @@ export class Dispatcher<Context extends CommandContext> {
     this.#handlers = handlers;
   }
 
-  /**
-   * @param negotiated false in negotiation mode, where only `qmp_capabilities` exists
-   * @returns the command's result, or a promise of it
-   * @throws CommandError whose class and sentence go into the reply; nothing has been done then
-   */
+  /** Does all of it: {@link prepare}, and what that gives. */
   dispatch(request: Request, negotiated: boolean, context: Context): unknown {
+    return this.prepare(request, negotiated, context)();
+  }
+
+  /**
+   * Does all but running it.
+   * @param negotiated false in negotiation mode, where only `qmp_capabilities` exists
+   * @returns what runs the command: gives its result, or a promise of it
+   * @throws CommandError whose class and sentence go into the reply
+   */
+  prepare(request: Request, negotiated: boolean, context: Context): () => unknown {
     const { command } = request;
     const handler = negotiated || command === NEGOTIATION ? this.#handlers.get(command) : undefined;
     if (handler === undefined) {
@@ -47,6 +53,6 @@ export class Dispatcher<Context extends CommandContext> {
       throw new CommandError(`The command ${command} does not support OOB`);
     }
     const args = this.#schema.validate(command, request.arguments);
-    return handler(args as never, context);
+    return () => handler(args as never, context);
   }
 }

@@ -1,6 +1,7 @@
 import type { ClientInfo, QMPCapability } from '../generated/types.ts';
 import type { Call } from './call.ts';
 import type { AnyHandler, CommandSchema } from './dispatcher.ts';
+import type { EventPatterns } from './event-filter.ts';
 
 /** The schema as this room needs it: validation, and what introspection answers. */
 export interface ProtocolSchema extends CommandSchema {
@@ -25,7 +26,12 @@ export function protocolHandlers(
     ['query-commands', () => schema.queryCommands()],
     ['query-qmp-schema', () => schema.queryQmpSchema()],
     ['query-clients', () => ({ clients: clients() })],
+    ['set-event-filter', filterEvents],
   ];
+}
+
+function filterEvents(patterns: EventPatterns, call: Call): undefined {
+  call.client.setEventFilter(patterns);
 }
 
 function negotiate(args: { enable?: readonly QMPCapability[] }, call: Call): undefined {

@@ -132,11 +132,11 @@ export class QmpServer {
   }
 
   /**
-   * Sends an event to every client that has negotiated and wants it, all with the same time stamp: now. A model event
+   * Sends an event to every client that has negotiated and wants it, all with the same time stamp; by default now. A model event
    * is known by its member `sequence`, which is what a client that loses it is told.
    */
-  emit(event: EventName, data?: object): void {
-    this.#throttle.offer(new EventMessage(event, data, this.#now()));
+  emit(event: EventName, data?: object, timestamp: Timestamp = this.#now()): void {
+    this.#throttle.offer(new EventMessage(event, data, timestamp));
   }
 
   /** The clients, in the order in which they came. */

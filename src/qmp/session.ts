@@ -98,6 +98,7 @@ export class Session implements Client, TransportUser {
     };
   }
 
+  /** The command `set-event-filter`: from now on this client gets only the events that pass; without patterns, all. */
   setEventFilter(patterns: EventPatterns): void {
     this.#filter = new EventFilter(patterns);
   }

@@ -1,7 +1,12 @@
 import { CommandError } from '../core/errors.ts';
 import { matchesGlob } from '../core/glob.ts';
+import { schema } from '../generated/schema.ts';
 import type { ModelEvent } from './model-events.ts';
 import type { Snapshottable } from './snapshot.ts';
+
+const MODEL_EVENTS: readonly string[] = Object.entries(schema.events)
+  .filter(([, { model }]) => model)
+  .map(([name]) => name);
 
 export interface Breakpoint {
   readonly id: string;
@@ -21,8 +26,16 @@ export class Breakpoints implements Snapshottable<BreakpointsState> {
   #breakpoints: readonly Breakpoint[] = [];
   #last = 0;
 
-  /** @returns the id of the new breakpoint */
+  /**
+   * @returns the id of the new breakpoint
+   * @throws CommandError when it could never be met
+   */
   add(event: string, device?: string): string {
+    if (!MODEL_EVENTS.some((name) => matchesGlob(event, name))) {
+      throw new CommandError(
+        `No event of the model matches '${event}': breakpoints are for those that carry a sequence number`,
+      );
+    }
     const id = `break${++this.#last}`;
     this.#breakpoints = [...this.#breakpoints, { id, event, ...(device !== undefined && { device }) }];
     return id;

@@ -29,7 +29,7 @@ export interface EventLogOptions {
 }
 
 /** How many events are held unless told otherwise: some hundred bytes each. */
-export const EVENT_LOG_SIZE = 65_536;
+const EVENT_LOG_SIZE = 65_536;
 
 export interface EventLogState {
   /** Oldest first. */

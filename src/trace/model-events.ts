@@ -36,6 +36,11 @@ export class ModelEvents implements Snapshottable<{ sequence: number }> {
     operations.onEnd(() => this.#release());
   }
 
+  /** The number of the operation that is running; 0 while the machine is being built. */
+  get operation(): number {
+    return this.#operations.current;
+  }
+
   /** The sequence number of the latest event; 0 before the first. */
   get sequence(): number {
     return this.#sequence;

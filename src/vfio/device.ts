@@ -1,15 +1,17 @@
 import type { HostFunction } from '../host/function.ts';
 import type { DmaPath } from '../memory/dma.ts';
 import type { VfioContainer } from './container.ts';
-import type { GuestIommuObject } from './guest-iommu-object.ts';
+import type { VfioListener } from './listener.ts';
 
 export interface VfioDeviceParts {
   /** The guest device's id, or its QOM path where it has none. */
   readonly name: string;
   readonly container: VfioContainer;
   readonly function: HostFunction & { readonly group: number };
+  /** Declared to share memory with others that are, too. */
+  readonly shared: boolean;
   /** Null where no IOMMU stands before the device. */
-  readonly listener: GuestIommuObject | null;
+  readonly listener: VfioListener | null;
   /** Takes everything back that attaching it did. */
   release(): void;
 }
@@ -20,7 +22,8 @@ export class VfioDevice {
   readonly container: VfioContainer;
   readonly function: HostFunction;
   readonly group: number;
-  readonly listener: GuestIommuObject | null;
+  readonly shared: boolean;
+  readonly listener: VfioListener | null;
   /** The way of the device's DMA: through the host's IOMMU, never through the guest's address space. */
   readonly dmaPath: DmaPath;
   readonly #release: () => void;
@@ -30,6 +33,7 @@ export class VfioDevice {
     this.container = parts.container;
     this.function = parts.function;
     this.group = parts.function.group;
+    this.shared = parts.shared;
     this.listener = parts.listener;
     this.dmaPath = parts.function.dmaPath(() => parts.name);
     this.#release = () => parts.release();

@@ -1,5 +1,6 @@
 import type { QmpClient } from '../../clients/typescript/client.ts';
 import { TestDaemon } from '../support/daemon.ts';
+import { InProcessDaemon } from '../support/in-process-daemon.ts';
 
 const REGISTERS = 0xfed9_0000n;
 const IQT = REGISTERS + 0x88n;
@@ -7,10 +8,10 @@ const IQA = REGISTERS + 0x90n;
 
 /** A daemon whose guest is driven by commands, and by register writes of the test's own. */
 export class VtdRig {
-  readonly daemon: TestDaemon;
+  readonly daemon: TestDaemon | InProcessDaemon;
   readonly client: QmpClient;
 
-  private constructor(daemon: TestDaemon, client: QmpClient) {
+  protected constructor(daemon: TestDaemon | InProcessDaemon, client: QmpClient) {
     this.daemon = daemon;
     this.client = client;
   }

@@ -7,6 +7,8 @@ export interface NaivePage {
   write: boolean;
   /** In bytes. */
   size: bigint;
+  /** The last entry, as it was read. */
+  leaf: { address: bigint; word: bigint };
 }
 
 export type ReadWord = (address: bigint) => bigint | null;
@@ -22,13 +24,14 @@ export function naiveFirstStage(read: ReadWord, root: bigint, levels: number, io
   let write = true;
   for (let level = levels; level >= 1; level--) {
     const index = (iova >> BigInt(3 + 9 * level)) & 511n;
-    const entry = read(table + 8n * index);
+    const address = table + 8n * index;
+    const entry = read(address);
     if (entry === null || (entry & 5n) !== 5n) return null;
     if ((entry & 2n) === 0n) write = false;
     if (level === 1 || (level <= 3 && (entry & 0x80n) !== 0n)) {
       const size = 1n << BigInt(3 + 9 * level);
       const base = entry & ADDRESS & ~(size - 1n);
-      return { frame: (base + (iova & (size - 1n))) >> 12n, write, size };
+      return { frame: (base + (iova & (size - 1n))) >> 12n, write, size, leaf: { address, word: entry } };
     }
     if (level > 3 && (entry & 0x80n) !== 0n) return null;
     table = entry & ADDRESS;

@@ -93,7 +93,7 @@ describe('a nested walk', () => {
         const memory = new HostMemory();
         const base: bigint = memory.hpaOf(block, 0);
         const { capabilities } = settingsOf({});
-        const stage = new HostPageTable(1, { memory, capabilities, invalidateRange: () => undefined });
+        const stage = new HostPageTable(1, { memory, capabilities, operation: 0, invalidateRange: () => undefined });
         for (const { gpa, size, offset, readonly } of map) stage.map(gpa, size, memory.hpaOf(block, offset), readonly);
 
         const rawWord = (gpa: bigint): { view: DataView; at: number } | null => {

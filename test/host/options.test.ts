@@ -13,10 +13,14 @@ describe('host-iommu options', () => {
         formats: ['vtd-scalable', 'vtd-ecs'],
         ats: true,
         pageRequests: true,
+        dirtyTracking: true,
+        coherency: true,
       },
       iotlbSize: 4096,
       pasidCacheSize: 512,
       contextCacheSize: 64,
+      atsCacheSize: 64,
+      maxPageTables: 16_384,
       seed: 1,
     });
   });
@@ -33,6 +37,7 @@ describe('host-iommu options', () => {
       'iotlb-size': '16',
       'pasid-cache-size': '8',
       'context-cache-size': '4',
+      'ats-cache-size': '2',
       seed: '7',
     };
     const typed = { ...text, 'address-bits': 39, nesting: false, ats: false, 'page-requests': true, seed: 7n };
@@ -46,10 +51,14 @@ describe('host-iommu options', () => {
         formats: ['vtd-ecs'],
         ats: false,
         pageRequests: true,
+        dirtyTracking: true,
+        coherency: true,
       },
       iotlbSize: 16,
       pasidCacheSize: 8,
       contextCacheSize: 4,
+      atsCacheSize: 2,
+      maxPageTables: 16_384,
       seed: 7,
     });
   });

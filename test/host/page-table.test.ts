@@ -18,6 +18,7 @@ function makeTable(options: { addressBits?: number; pageSizes?: bigint[] } = {})
   const table = new HostPageTable(1, {
     memory,
     capabilities: settingsOf(options).capabilities,
+    operation: 0,
     invalidateRange: (_table, start, end) => dropped.push([start, end]),
   });
   return { table, memory, dropped };

@@ -12,7 +12,7 @@ const ENTRY = 0x1008;
 function rig() {
   const memory = new HostMemory();
   const operations = new OperationCounter();
-  const host = { memory, capabilities: settingsOf({}).capabilities, invalidateRange: () => {} };
+  const host = { memory, capabilities: settingsOf({}).capabilities, operation: 0, invalidateRange: () => {} };
   const block = (name: string, value: number): RamBlock => {
     const made = new RamBlock(name, SIZE, operations);
     made.writeU32(ENTRY, value);

@@ -102,15 +102,14 @@ describe('device_add', () => {
     expect(rig.machine.vfio.devices.map(({ name }) => name)).toEqual(['/machine/peripheral-anon/device[1]']);
   });
 
-  it('refuses a host function twice, and the other contract', () => {
+  it('refuses a host function twice, and an iommufd that is not there', () => {
     const rig = new MachineRig();
     rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' });
     expect(rig.add({ driver: 'vfio-pci', id: 'nic1', host: '3b:00.0' })).toBe(
       'vfio 0000:3b:00.0: device is already attached',
     );
     expect(rig.add({ driver: 'vfio-pci', id: 'nic1', host: '3b:00.1', iommufd: 'iommufd0' })).toBe(
-      "Property 'vfio-pci.iommufd' cannot take 'iommufd0': host functions are attached with contract pasid-table only; " +
-        'leave iommufd out',
+      "DeviceNotFound: Device 'iommufd0' not found",
     );
   });
 

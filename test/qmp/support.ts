@@ -207,13 +207,10 @@ export class TestMachine {
       device_del: (_args, context) => {
         context.afterReply(() => this.server.emit('DEVICE_DELETED', { path: '/machine/x' }));
       },
-      batch: (_args, context) => context.invoke('query-status', undefined),
+      batch: (_args, context) => context.prepare('query-status', undefined)(),
       echo: (args) => {
         log('echo');
         return args;
-      },
-      'set-event-filter': (args, context) => {
-        context.client.setEventFilter(args);
       },
     };
   }

@@ -62,7 +62,11 @@ describe('shell completion', () => {
   };
 
   it.skipIf(bash.missing)(bash.title('completes commands and offers a form for required arguments'), () => {
-    expect(complete(['viommu-ask', 'qmp.sock', 'iommu-f'])).toEqual(['iommu-flush-iotlb', 'iommu-flush-pasid-cache']);
+    expect(complete(['viommu-ask', 'qmp.sock', 'iommu-f'])).toEqual([
+      'iommu-flush-iotlb',
+      'iommu-flush-pasid-cache',
+      'iommu-flush-device-iotlb',
+    ]);
     expect(complete(['viommu-ask', 'qmp.sock', 'dma-read', ''])).toEqual([`'{"device": , "address": , "size": }'`]);
     expect(complete(['viommu-ask', 'qmp.sock', 'query-status', ''])).toEqual([]);
   });

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { QmpClient } from '../../clients/typescript/client.ts';
 import { runDaemon } from '../../src/daemon/start.ts';
 import { parseOptions } from '../../src/options/parse.ts';
 import { RawConnection } from './raw-connection.ts';
@@ -34,6 +35,10 @@ export class InProcessDaemon {
 
   connection(): Promise<RawConnection> {
     return RawConnection.open(this.#path);
+  }
+
+  client(): Promise<QmpClient> {
+    return QmpClient.connect({ path: this.#path });
   }
 
   /** Ends it by `quit`, unless the test has done that; returns the exit status. */

@@ -70,11 +70,11 @@ describe('functions and groups', () => {
       address: { host: '0000:3b:00.2' },
       bus: rig.bus,
       devfn: 8,
-      contract: 'iommufd',
+      iommufd: 'iommufd0',
     } as const;
     expect(refusal(() => rig.vfio.attach(other))).toBe(
-      "vfio 0000:3b:00.2: group 1 is used with contract pasid-table by device 'nic0'; attach all functions of a " +
-        'group with the same one',
+      "vfio 0000:3b:00.2: group 1 is used without iommufd by device 'nic0'; attach all functions of a group in the " +
+        'same way',
     );
   });
 

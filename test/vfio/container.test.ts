@@ -97,7 +97,7 @@ describe('the map of a container over plain memory', () => {
       'unmap 0 0xfffc0000+0x40000',
       'unmap 0 0x100000000+0x100000',
     ]);
-    expect(rig.describe()).toEqual({ ...(before as object), vfio: { nextContainer: 1, containers: [] } });
+    expect(rig.describe()).toEqual({ ...(before as object), vfio: { nextContainer: 1, containers: [], notices: [] } });
   });
 
   it('refuses a device whose RAM lies above what the host can map, and leaves nothing', () => {
@@ -122,10 +122,13 @@ describe('the map of a container over plain memory', () => {
     rig.attach('nic0', 0, '0000:3b:00.0');
     rig.unit!.space(0).map(0x1000n, 0x2000n, 0x1000n);
     const saved = rig.vfio.save();
-    expect(saved.containers).toEqual([{ id: 0, guestRegions: [{ delivered: 1, failed: 0 }] }]);
+    const guestRegions = [{ delivered: 1, failed: 0, notices: { late: [], waiting: [] } }];
+    expect(saved.containers).toEqual([{ id: 0, guestRegions, map: { refused: [] } }]);
     rig.unit!.space(0).unmap(0x1000n, 0x1000n);
     rig.vfio.restore(saved);
     expect(rig.vfio.save()).toEqual(saved);
-    expect(() => rig.vfio.restore({ nextContainer: 0, containers: [] })).toThrow('0 containers were saved, 1 exist');
+    expect(() => rig.vfio.restore({ nextContainer: 0, containers: [], notices: [] })).toThrow(
+      '0 containers were saved, 1 exist',
+    );
   });
 });

@@ -163,9 +163,9 @@ export class VfioRig {
     parts.events.subscribe((event) => this.log.push(event));
   }
 
-  attach(name: string, devfn: number, address: HostAddress | string): VfioDevice {
+  attach(name: string, devfn: number, address: HostAddress | string, iommufd?: string): VfioDevice {
     const where = typeof address === 'string' ? { host: address } : address;
-    return this.vfio.attach({ name, address: where, bus: this.bus, devfn, contract: 'pasid-table' });
+    return this.vfio.attach({ name, address: where, bus: this.bus, devfn, ...(iommufd !== undefined && { iommufd }) });
   }
 
   /** The container events since the last call, as texts. */

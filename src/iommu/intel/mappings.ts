@@ -7,10 +7,17 @@ const ALL_RIGHTS = Permission.readWrite | Permission.execute;
 
 /**
  * What page tables map from `start` on, runs of neighbours as one. It stops behind `limit` runs, or when it has read
- * `budget` entries; the page's `next` then says where to go on.
+ * `budget` entries; the page's `next` then says where to go on. With `last` (inclusive) nothing behind the page of that
+ * address is listed; of tables with a hole it must lie below that.
  */
-export function listMappings(tables: ListedTables, start: bigint, limit: number, budget: number): MappingPage {
-  const listing = new Listing(tables, limit, budget);
+export function listMappings(
+  tables: ListedTables,
+  start: bigint,
+  limit: number,
+  budget: number,
+  last?: bigint,
+): MappingPage {
+  const listing = new Listing(tables, limit, budget, last);
   const half = 2 ** (tables.bits - 1 - 12);
   const first = firstPage(start, tables);
   if (first < 2 * half) listing.table(tables.address, tables.levels, 0, first, ALL_RIGHTS);
@@ -30,25 +37,28 @@ class Listing {
   readonly #tables: ListedTables;
   readonly #limit: number;
   readonly #mappings: Mapping[] = [];
+  /** The first input page that is not listed. */
+  readonly #end: number;
   #budget: number;
   #next: number | null = null;
   /** The run that grows: pages and frames. */
   #run: { page: number; frame: number; pages: number; rights: number; shift: number } | null = null;
 
-  constructor(tables: ListedTables, limit: number, budget: number) {
+  constructor(tables: ListedTables, limit: number, budget: number, last?: bigint) {
     this.#tables = tables;
     this.#limit = limit;
     this.#budget = budget;
+    const end = 2 ** (tables.bits - 12);
+    this.#end = last === undefined ? end : Math.min(end, Number(last >> PAGE_SHIFT) + 1);
   }
 
   /** @returns false when the listing has ended inside */
   table(address: number, level: number, base: number, first: number, above: number): boolean {
-    const { bits, memory } = this.#tables;
+    const { memory } = this.#tables;
     const pages = 2 ** (9 * (level - 1));
-    const end = 2 ** (bits - 12);
     for (let index = Math.max(0, Math.floor((first - base) / pages)); index < 512; index++) {
       const page = base + index * pages;
-      if (page >= end) return true;
+      if (page >= this.#end) return true;
       if (this.#budget-- <= 0) return this.#stop(Math.max(page, first));
       const entry = memory.read(address + 8 * index) ? this.#tables.decode(level, memory.low, memory.high) : null;
       const rights = entry === null ? 0 : above & entry.rights;

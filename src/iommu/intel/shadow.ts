@@ -86,7 +86,7 @@ export class Shadow implements Snapshottable<MappedPage[]> {
       let start = notifier.start;
       while (start < end) {
         const size = alignedPiece(start, end - start);
-        this.#tell(this.#unmapEvent(start, size), notifier);
+        this.#tell({ ...this.#unmapEvent(start, size), sweep: true }, notifier);
         start += size;
       }
     }

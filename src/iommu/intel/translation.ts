@@ -1,4 +1,7 @@
-import type { RegionNotifier } from '../../memory/iommu-region.ts';
+import { ADDRESS_LAST } from '../../core/address.ts';
+import type { DeviceTlbFlush } from '../../memory/host-device.ts';
+import type { Origin } from '../../memory/iommu-object.ts';
+import type { RegionMapping, RegionNotifier } from '../../memory/iommu-region.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import { type IotlbState, NO_PASID } from '../iotlb.ts';
 import type { CachedContextState, ContextCacheState } from './context-cache.ts';
@@ -14,10 +17,14 @@ import type {
   RootTable,
   TranslationControl,
 } from './invalidation.ts';
+import { secondStageTables } from './listed-tables.ts';
 import type { MappedPage } from './mapped-ranges.ts';
+import { listMappings } from './mappings.ts';
 import { NO_ROOT, type Remapping, type TranslatedSpace } from './remapping.ts';
 
 const PAGE_SHIFT = 12n;
+/** How many table entries are read at once to see what is mapped: four times those of 1 GiB in pages of 4 KiB. */
+const LISTING_BUDGET = 2 ** 20;
 /** Bits of a function number that FM masks. */
 const FUNCTION_MASKS = [0, 0b100, 0b110, 0b111] as const;
 
@@ -35,6 +42,8 @@ export interface TranslationOptions {
   remapping: Remapping;
   /** A host function stands behind this space. */
   hasHostDevice(space: IntelDeviceSpace): boolean;
+  /** Carries an invalidation on to the host functions behind a space without PASID; returns how many entries went. */
+  flushHostDevices(space: IntelDeviceSpace, flush: DeviceTlbFlush, origin: Origin): number;
   /** The space shows something else now. */
   onSwitched(space: IntelDeviceSpace): void;
 }
@@ -75,6 +84,7 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
       this.evaluate(target);
       this.#syncAll(target, !selective);
       this.#rebind(target, selective);
+      complete(target);
     }
   }
 
@@ -83,13 +93,18 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
     switch (scope.granularity) {
       case 'global':
         iotlb.flush({});
-        for (const target of this.#notified()) this.#syncAll(target, false);
+        for (const target of this.#notified()) {
+          this.#syncAll(target, false);
+          complete(target);
+        }
         this.#bindings.flushIotlb(this.#devices(), { granularity: 'global', leafOnly: false });
         return;
       case 'domain':
         iotlb.flush({ domainId: scope.domainId });
         for (const target of this.#notified()) {
-          if (this.#domainOf(target) === scope.domainId) this.#syncAll(target, false);
+          if (this.#domainOf(target) !== scope.domainId) continue;
+          this.#syncAll(target, false);
+          complete(target);
         }
         this.#flushDomain(scope.domainId, false);
         return;
@@ -111,7 +126,9 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
     if (scope.granularity === 'pasid') {
       iotlb.flush({ domainId, pasid });
       for (const target of this.#notified()) {
-        if (this.#hasPasid(target, pasid) && this.#domainOf(target) === domainId) this.#syncAll(target, false);
+        if (!this.#hasPasid(target, pasid) || this.#domainOf(target) !== domainId) continue;
+        this.#syncAll(target, false);
+        complete(target);
       }
       this.#bindings.flushIotlb(this.#devices(), { granularity: 'pasid', domainId, pasid, leafOnly: false });
       return;
@@ -134,19 +151,33 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
     for (const target of this.#remapping.spaces()) {
       if (scope.granularity === 'pasid' && !this.#hasPasid(target, scope.pasid)) continue;
       this.evaluate(target);
-      if (target.space.region.notifiers.length > 0) this.#syncAll(target, false);
+      if (target.space.region.notifiers.length === 0) continue;
+      this.#syncAll(target, false);
+      complete(target);
     }
     for (const target of this.#remapping.spaces()) this.#rebind(target, false, scope.granularity === 'global');
     this.#bindings.flushPasidCache(this.#devices(), { ...scope });
   }
 
-  invalidateDeviceIotlb(scope: DeviceIotlbScope): void {
-    const { sourceId, pasid, address, size } = scope;
+  invalidateDeviceIotlb({ sourceId, ...flush }: DeviceIotlbScope): void {
+    for (const { space } of this.#remapping.spaces()) {
+      if (space.pasid === null && space.sourceId === sourceId) this.flushDeviceIotlb(space, flush, 'guest');
+    }
+  }
+
+  /**
+   * The same for the function, or functions, of one space without PASID: whoever listens for emulated ones is told, and
+   * host functions drop what they keep. All has been done on return.
+   * @returns how many entries host functions dropped
+   */
+  flushDeviceIotlb(own: IntelDeviceSpace, flush: DeviceTlbFlush, origin: Origin): number {
+    const { pasid, address, size } = flush;
     for (const { space, shadow } of this.#remapping.spaces()) {
-      if (space.sourceId !== sourceId) continue;
+      if (space.bus !== own.bus || space.devfn !== own.devfn) continue;
       if (pasid === 'all' ? space.pasid === null : space.pasid !== (pasid ?? null)) continue;
       shadow.unmapBlock(address, size, 'deviotlb-unmap');
     }
+    return this.#options.flushHostDevices(own, flush, origin);
   }
 
   reset(): void {
@@ -188,6 +219,30 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
   replay(target: TranslatedSpace, notifier: RegionNotifier): void {
     const walked = notifier.events.has('map') && this.#resolve(target);
     target.shadow.replay(notifier, walked ? this.#remapping.look.secondStage : null, this.#limit());
+  }
+
+  /**
+   * What the tables map from `first` to `last` (inclusive) for notifiers of maps: nothing where no second stage is in
+   * force. Null for tables that are too large to be read at once.
+   */
+  mappings(target: TranslatedSpace, first: bigint, last: bigint): RegionMapping[] | null {
+    if (!this.#resolve(target)) return [];
+    const { look, properties } = this.#remapping;
+    const tables = secondStageTables(look.memory, look.secondStage, look.second, properties.awBits);
+    const listed = listMappings(tables, first, Number.MAX_SAFE_INTEGER, LISTING_BUDGET, last);
+    if (listed.next !== undefined) return null;
+    return listed.mappings.map(({ iova, address, size, permissions, 'page-size': pageSize }) => ({
+      iova,
+      address,
+      size,
+      pageSize,
+      writable: permissions.includes('write'),
+    }));
+  }
+
+  /** The address of the top table that notifiers of maps are told of; null where no second stage is in force. */
+  tables(target: TranslatedSpace): bigint | null {
+    return this.#resolve(target) ? BigInt(this.#remapping.look.secondStage.address) : null;
   }
 
   /** Flags of the device's context entry that page requests depend on: 0, or the fault reason of a refusal. */
@@ -243,6 +298,7 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
     for (const target of targets) this.#unmapAll(target);
     for (const target of targets) this.evaluate(target);
     for (const target of targets) this.#rebind(target, true);
+    for (const target of targets) complete(target);
   }
 
   #unmapAll({ space, shadow }: TranslatedSpace): void {
@@ -324,6 +380,7 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
       } else if (this.#resolve(target)) {
         shadow.sync(this.#remapping.look.secondStage, this.#limit(), first, last);
       }
+      complete(target, first, last);
     }
   }
 
@@ -332,6 +389,13 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
     const { look, properties } = this.#remapping;
     return Math.min(2 ** (properties.awBits - 12), 2 ** (9 * look.secondStage.levels));
   }
+}
+
+/** Tells the notifiers of a space that all of an invalidation has been told. Pages are both inclusive. */
+function complete({ space }: TranslatedSpace, first?: number, last?: number): void {
+  const start = first === undefined ? 0n : BigInt(first) << PAGE_SHIFT;
+  const end = last === undefined ? ADDRESS_LAST : ((BigInt(last) + 1n) << PAGE_SHIFT) - 1n;
+  for (const notifier of space.region.notifiers) notifier.completeInvalidation(start, end);
 }
 
 function covers(scope: { sourceId: number; functionMask: 0 | 1 | 2 | 3 }, sourceId: number): boolean {

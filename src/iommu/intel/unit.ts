@@ -2,7 +2,7 @@ import { hex } from '../../core/address.ts';
 import { formatShortBdf } from '../../core/bdf.ts';
 import { CommandError } from '../../core/errors.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
-import type { HostIommuDevice } from '../../memory/host-device.ts';
+import type { DeviceTlbFlush, GuestCapabilities, HostIommuDevice } from '../../memory/host-device.ts';
 import type { IommuRegionOperations } from '../../memory/iommu-region.ts';
 import type { PageRequest, PageRequestOutcome, PageResponder } from '../../memory/page-request.ts';
 import { BusError, type MmioOperations } from '../../memory/mmio.ts';
@@ -39,6 +39,7 @@ import {
   type SharedRegions,
   sharedRegions,
 } from './device-address-space.ts';
+import { HostDevices } from './host-devices.ts';
 import type { RootTable, TranslationFaultReport } from './invalidation.ts';
 import { LookUp } from './look-up.ts';
 import { checkNotifiers } from './notifier-checks.ts';
@@ -86,8 +87,7 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
   readonly #reverseLookUp: ReverseLookUp;
   readonly #mappingEvents: MappingEvents;
   readonly #pageRequests: PageRequests;
-  /** Of each space without PASID: how many host functions stand behind it. */
-  readonly #hostDevices = new Map<IntelDeviceSpace, number>();
+  readonly #hostDevices: HostDevices;
 
   constructor(
     options: {
@@ -104,13 +104,15 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
     this.#systemMemory = systemMemory;
     this.#trace = trace;
     this.#mappingEvents = new MappingEvents(() => this.name, trace.events);
+    this.#hostDevices = new HostDevices(() => this.name, trace.events);
     const remapping = new Remapping(properties, systemMemory);
     this.#remapping = remapping;
     this.#lookUp = new LookUp(remapping);
     this.#reverseLookUp = new ReverseLookUp(remapping);
     this.#translation = new Translation({
       remapping,
-      hasHostDevice: (space) => (this.#hostDevices.get(space) ?? 0) > 0,
+      hasHostDevice: (space) => this.#hostDevices.isBehind(space),
+      flushHostDevices: (space, flush, origin) => this.#hostDevices.flush(space, flush, origin),
       onSwitched: (space) => this.#tellSwitch(space),
     });
     this.registers = new RegisterLevel({
@@ -181,13 +183,27 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
     }
     const { addressBits } = device.capabilities;
     if (!firstStage && awBits > addressBits) {
-      throw new CommandError(`aw-bits ${awBits} > host aw-bits ${addressBits}`);
+      const nearest = [48, 39].find((width) => width <= addressBits);
+      const cure =
+        nearest === undefined
+          ? 'start with a host-iommu that has address-bits=39'
+          : `give the vIOMMU aw-bits=${nearest}`;
+      throw new CommandError(`aw-bits ${awBits} > host aw-bits ${addressBits}: ${cure}`);
     }
-    this.#countHostDevice(bus, devfn, 1);
+    this.#changeHostDevices(bus, devfn, (space) => this.#hostDevices.add(space, device));
   }
 
-  detachHostDevice(bus: PciBus, devfn: number): void {
-    this.#countHostDevice(bus, devfn, -1);
+  get guestCapabilities(): GuestCapabilities {
+    const { deviceIotlb, firstStage, firstStage1G, pasidBits, snoopControl, svm } = this.properties;
+    return { pasidBits, firstStage, firstStage1G, pageRequests: svm, deviceIotlb, snoopControl };
+  }
+
+  detachHostDevice(bus: PciBus, devfn: number, device: HostIommuDevice): void {
+    this.#changeHostDevices(bus, devfn, (space) => this.#hostDevices.remove(space, device));
+  }
+
+  flushDeviceIotlb(bus: PciBus, devfn: number, flush: DeviceTlbFlush): number {
+    return this.#translation.flushDeviceIotlb(this.#spaceOf(bus, devfn, null).space, flush, 'command');
   }
 
   setBypass(space: DeviceSpace, mode: BypassMode): void {
@@ -305,9 +321,9 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
     this.#translation.restore(state.translation);
   }
 
-  #countHostDevice(bus: PciBus, devfn: number, change: 1 | -1): void {
+  #changeHostDevices(bus: PciBus, devfn: number, change: (space: IntelDeviceSpace) => void): void {
     const target = this.#spaceOf(bus, devfn, null);
-    this.#hostDevices.set(target.space, (this.#hostDevices.get(target.space) ?? 0) + change);
+    change(target.space);
     if (this.properties.firstStage) this.#translation.evaluate(target);
   }
 
@@ -373,7 +389,9 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
       translate: (address, access, attributes) => this.#translator.translate(target(), address, access, attributes),
       replay: (notifier) => this.#translation.replay(target(), notifier),
       mappings: (first, last) => this.#translation.mappings(target(), first, last),
-      notifyFlagChanged: (_old, now) => checkNotifiers(this.properties, target().space, now),
+      tables: () => this.#translation.tables(target()),
+      notifyFlagChanged: (old, now) =>
+        checkNotifiers(this.#remapping, { space: target().space, old, now }, this.#trace.checks),
     };
   }
 

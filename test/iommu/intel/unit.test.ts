@@ -181,6 +181,7 @@ describe('host devices', () => {
       dirtyTracking: true,
       coherency: true,
     },
+    flushDeviceTlb: () => 0,
   });
 
   it('need caching mode', () => {

@@ -1,0 +1,165 @@
+/**
+ * Bugs of what surrounds the translation of an assigned device, as QEMU and others had them: each once as the mistake,
+ * which a check names, and once done right.
+ */
+import { afterEach, describe, expect, it } from 'vitest';
+import { NEW, OLD, Scenario, VIRTUAL } from './rig.ts';
+
+const IOVA = 0x4000_0000n;
+const MISSING = VIRTUAL + 0x2000n;
+const [NIC0, NIC1] = ['0000:3b:00.0', '0000:3b:00.1'];
+
+let scenario: Scenario;
+afterEach(() => scenario.stop());
+
+describe('two devices that the guest keeps apart', () => {
+  it('reach one page of the host', async () => {
+    scenario = await Scenario.start();
+    await scenario.translated();
+    await scenario.assign('nic1', NIC1);
+    await scenario.map(IOVA, OLD, 0x2000n);
+    expect(await scenario.violations()).toEqual({});
+    await scenario.map(IOVA + 0x10_0000n, NEW, 0x1000n, 'nic1');
+    expect(await scenario.violations()).toEqual({ isolation: 1 });
+    expect(scenario.sentences('isolation')).toEqual([
+      expect.stringMatching(
+        /^Host page 0x\w+ is reached by 'nic1' at 0x40100000 and by 'nic0' at 0x40001000, whose tables are not the same;/,
+      ),
+    ]);
+    // Once it is told apart again, the page may be given to the other.
+    await scenario.unmap(IOVA + 0x10_0000n, 0x1000n, 'nic1');
+    await scenario.unmap(IOVA + 0x1000n, 0x1000n);
+    await scenario.map(IOVA + 0x10_0000n, NEW, 0x1000n, 'nic1');
+    expect(await scenario.violations()).toEqual({ isolation: 1 });
+  });
+
+  it('were told to share', async () => {
+    scenario = await Scenario.start();
+    await scenario.assign('nic0', NIC0, { shared: true });
+    await scenario.assign('nic1', NIC1, { shared: true });
+    await scenario.client.execute('guest-iommu-enable', { mode: 'legacy' });
+    await scenario.map(IOVA, OLD, 0x1000n);
+    await scenario.map(IOVA, OLD, 0x1000n, 'nic1');
+    expect(await scenario.violations()).toEqual({});
+  });
+
+  it('go by one table', async () => {
+    scenario = await Scenario.start();
+    await scenario.translated();
+    await scenario.assign('nic1', NIC1);
+    await scenario.map(IOVA, OLD, 0x1000n);
+    await scenario.map(IOVA, NEW, 0x1000n, 'nic1');
+    await scenario.unmap(IOVA, 0x1000n, 'nic1');
+    // The context entry of nic1 becomes that of nic0: one domain, one table.
+    const [one, other] = [await scenario.contextOf('nic0'), await scenario.contextOf('nic1')];
+    await scenario.write(other, await scenario.word(one), await scenario.word(one + 8n));
+    await scenario.invalidate(1n | (1n << 4n));
+    expect(await scenario.sees(IOVA)).toBe('011dd001');
+    const { data } = await scenario.client.execute('dma-read', {
+      device: 'nic1',
+      address: IOVA,
+      size: 4n,
+      encoding: 'hex',
+    });
+    expect(data).toBe('011dd001');
+    expect(await scenario.violations()).toEqual({});
+  });
+});
+
+describe('a host that can do less than the guest was promised (QEMU 94df5b2180, 109aec52e5)', () => {
+  const viommu = (bits: number): string[] => [
+    '-object',
+    'host-iommu,id=host0,pasid-bits=16',
+    '-device',
+    `intel-iommu,caching-mode=on,scalable-mode=on,pasid-bits=${bits}`,
+  ];
+
+  it('is found out when it is too late', async () => {
+    scenario = await Scenario.start(...viommu(20));
+    await scenario.assign();
+    expect(await scenario.violations()).toEqual({ 'host-capabilities': 1 });
+    expect(scenario.sentences('host-capabilities')).toEqual([
+      'PASID bits size 20 > host IOMMU PASID bits size 16: give the vIOMMU pasid-bits=16',
+    ]);
+  });
+
+  it('is asked first', async () => {
+    scenario = await Scenario.start(...viommu(16));
+    await scenario.assign();
+    expect(await scenario.violations()).toEqual({});
+  });
+});
+
+describe('a page request', () => {
+  /** `nic0` waits for the page behind those that are mapped. */
+  const ask = async (): Promise<{ done: Promise<string> }> => {
+    scenario = await Scenario.start();
+    const directory = await scenario.pasidTable(await scenario.process());
+    await scenario.assign('nic0', NIC0, { pri: 'on' });
+    await scenario.client.execute('iommu-bind-pasid-table', { device: 'nic0', address: directory });
+    const other = await scenario.daemon.client();
+    const done = other
+      .execute('dma-read', { device: 'nic0', address: MISSING, size: 4n, pasid: 5, encoding: 'hex' })
+      .then(({ data }) => data ?? '')
+      .catch(() => 'fault')
+      .finally(() => other.close());
+    await scenario.client.events.next('IOMMU_PAGE_REQUEST');
+    return { done };
+  };
+  const answer = (): Promise<unknown> =>
+    scenario.client.execute('page-response', { device: 'nic0', group: 0, response: 'success' });
+
+  it('is answered twice', async () => {
+    const { done } = await ask();
+    await scenario.point(MISSING, NEW);
+    await answer();
+    expect(await done).toBe('0e0e0e0e');
+    await expect(answer()).rejects.toThrow('each group takes one response');
+    expect(await scenario.violations()).toEqual({ 'page-response-once': 1 });
+  });
+
+  it('is never answered: the response is lost, and the device leaves', async () => {
+    const { done } = await ask();
+    await scenario.inject({ point: 'page-response', kind: 'lose' });
+    await answer();
+    await scenario.client.execute('device_del', { id: 'nic0' });
+    expect(await done).toBe('fault');
+    expect(await scenario.violations()).toEqual({ 'page-response-once': 1 });
+  });
+
+  it('is answered once', async () => {
+    const { done } = await ask();
+    await scenario.point(MISSING, NEW);
+    await answer();
+    expect(await done).toBe('0e0e0e0e');
+    expect(await scenario.violations()).toEqual({});
+  });
+});
+
+describe('an IOMMU that is not fit for assignment', () => {
+  it('lets no device in without caching mode (kcli 458, eve 1204)', async () => {
+    scenario = await Scenario.start('-device', 'intel-iommu');
+    await expect(scenario.assign()).rejects.toThrow(
+      'Device assignment is not allowed without enabling caching-mode=on for Intel IOMMU.',
+    );
+    const { containers } = await scenario.client.execute('query-vfio');
+    expect(containers).toEqual([]);
+    expect(await scenario.violations()).toEqual({});
+  });
+});
+
+describe('a device that leaves (libvfio-user 31)', () => {
+  it('leaves nothing mapped', async () => {
+    scenario = await Scenario.start();
+    await scenario.translated();
+    await scenario.map(IOVA, OLD, 0x1000n);
+    await scenario.client.execute('device_del', { id: 'nic0' });
+    await scenario.client.events.next('VFIO_DMA_UNMAPPED');
+    const [{ containers }, host] = [
+      await scenario.client.execute('query-vfio'),
+      await scenario.client.execute('query-host-iommu'),
+    ];
+    expect([containers, host['page-tables']]).toEqual([[], []]);
+    expect(await scenario.violations()).toEqual({});
+  });
+});
