@@ -1,16 +1,17 @@
 // The layers of ARCHITECTURE.md: a room of src/ may import itself and only the rooms named behind it.
-const model = ['vfio', 'vhost', 'host', 'iommu', 'pci', 'qom', 'memory', 'trace'];
+const model = ['vfio', 'vhost', 'host', 'iommu', 'virtio', 'pci', 'qom', 'memory', 'trace'];
 const rooms = {
   daemon: ['monitor', 'machine', 'devices', 'guest', ...model, 'qmp', 'qtest', 'options', 'generated', 'core'],
   options: ['generated', 'core'],
   monitor: ['machine', 'devices', 'guest', ...model, 'qmp', 'options', 'generated', 'core'],
   machine: ['devices', 'guest', ...model, 'qtest', 'generated', 'core'],
-  guest: ['iommu', 'pci', 'memory', 'trace', 'core'],
+  guest: ['iommu', 'virtio', 'pci', 'memory', 'trace', 'core'],
   devices: [...model, 'generated', 'core'],
   vfio: ['host', 'iommu', 'pci', 'memory', 'trace', 'core'],
-  vhost: ['iommu', 'memory', 'trace', 'core'],
+  vhost: ['iommu', 'virtio', 'memory', 'trace', 'core'],
   host: ['iommu', 'memory', 'trace', 'core'],
-  iommu: ['pci', 'memory', 'trace', 'core'],
+  iommu: ['virtio', 'pci', 'memory', 'trace', 'core'],
+  virtio: ['pci', 'qom', 'memory', 'trace', 'core'],
   pci: ['qom', 'memory', 'trace', 'core'],
   qom: ['core'],
   memory: ['trace', 'core'],
