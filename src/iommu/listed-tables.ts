@@ -11,8 +11,30 @@ export interface ListedTables {
   /** Input addresses from 2^bits on do not exist, or (`canonical`) are those that repeat bit bits - 1 above. */
   readonly bits: number;
   readonly canonical: boolean;
-  /** Null: the entry maps nothing. Rights are those of this entry alone, as permission bits. */
-  decode(level: number, low: number, high: number): { leaf: boolean; rights: number; frame: number } | null;
+  /** What leads to the top table allows, as permission bits; default everything. */
+  readonly rights?: number;
+  /** Null: the entry maps nothing. `above`: the rights that lead to it. */
+  decode(level: number, low: number, high: number, above: number): ListedEntry | null;
+}
+
+/** What an entry says. */
+export interface ListedEntry {
+  readonly leaf: boolean;
+  /** Of this entry alone, as permission bits. */
+  readonly rights: number;
+  /** They hold as they are, whatever is above. */
+  readonly final?: boolean;
+  /** The page, aligned to its size, or the table. */
+  readonly frame: number;
+  /** Of a leaf: log2 of the page's size, where that is not what an entry of its level covers. */
+  readonly shift?: number;
+  /** Otherwise: the level of the table behind it, where that is not the next lower one. It is then behind it repeatedly. */
+  readonly next?: number;
+}
+
+/** Pages of 4 KiB behind one entry of a table of that level. */
+export function pagesOfEntry(level: number): number {
+  return 2 ** (9 * (level - 1));
 }
 
 /** The address that stands for an input page: input pages run from 0 to 2^bits in the order of the tables. */

@@ -1,6 +1,6 @@
 import { PAGE_SHIFT, PAGE_SIZE } from '../core/address.ts';
 import { type Permissions, Permission, permissionNames } from '../memory/access.ts';
-import { inputAddress, type ListedTables } from './listed-tables.ts';
+import { inputAddress, type ListedEntry, type ListedTables, pagesOfEntry } from './listed-tables.ts';
 
 /** By which address some device reaches the one that is looked for. */
 export interface Reach {
@@ -91,7 +91,7 @@ export class ReverseSearch {
       this.#left -= 1;
       found.push(this.#reach(start, result.shift, result.permissions, pasid));
     });
-    walk.table(tables.address, tables.levels, 0, ALL_RIGHTS);
+    walk.table(tables.address, tables.levels, 0, tables.rights ?? ALL_RIGHTS);
     return found;
   }
 
@@ -119,6 +119,8 @@ class TableSearch {
   readonly #mayRead: () => boolean;
   readonly #barren: Set<number>;
   readonly #found: (page: number) => void;
+  /** First input pages of leaves that take several entries: they are found once. */
+  readonly #wide = new Set<number>();
 
   constructor(
     tables: ListedTables,
@@ -142,28 +144,56 @@ class TableSearch {
     // Tables are aligned to 4 KiB, so that the sum with the level tells them apart.
     if (this.#barren.has(address + level)) return false;
     const { bits, memory } = this.#tables;
-    const pages = 2 ** (9 * (level - 1));
+    const pages = pagesOfEntry(level);
     const end = 2 ** (bits - PAGE_SHIFT);
     let leads = false;
     for (let index = 0; index < 512; index++) {
       const page = base + index * pages;
       if (page >= end) break;
       if (!this.#mayRead()) return true;
-      const entry = memory.read(address + 8 * index) ? this.#tables.decode(level, memory.low, memory.high) : null;
+      const entry = memory.read(address + 8 * index)
+        ? this.#tables.decode(level, memory.low, memory.high, above)
+        : null;
       if (entry === null) continue;
-      const rights = above & entry.rights;
+      const rights = entry.final === true ? entry.rights : above & entry.rights;
       if (!entry.leaf) {
         if ((rights & Permission.readWrite) === 0) leads = true;
-        else if (this.table(entry.frame * PAGE_SIZE, level - 1, page, rights)) leads = true;
-        continue;
-      }
-      for (const frame of this.#frames) {
-        if (frame < entry.frame || frame >= entry.frame + pages) continue;
-        leads = true;
-        if ((rights & Permission.readWrite) !== 0) this.#found(page + (frame - entry.frame));
-      }
+        else if (this.#tablesBehind(entry, level, page, rights)) leads = true;
+      } else if (this.#leaf(entry, level, page, rights)) leads = true;
     }
     if (!leads) this.#barren.add(address + level);
     return leads;
+  }
+
+  /** The table behind an entry: several times over, where levels are skipped. */
+  #tablesBehind({ frame, next }: ListedEntry, level: number, page: number, rights: number): boolean {
+    const below = next ?? level - 1;
+    const stride = 512 * pagesOfEntry(below);
+    let leads = false;
+    for (let base = page; base < page + pagesOfEntry(level); base += stride) {
+      if (base > page && !this.#mayRead()) return true;
+      if (!this.table(frame * PAGE_SIZE, below, base, rights)) break;
+      leads = true;
+    }
+    return leads;
+  }
+
+  /** The page of a leaf: more than what its entry covers, or less and then several times over. */
+  #leaf(entry: ListedEntry, level: number, page: number, rights: number): boolean {
+    const { frame: first, shift = 3 + 9 * level } = entry;
+    const pages = 2 ** (shift - 12);
+    const wanted = this.#frames.filter((frame) => frame >= first && frame < first + pages);
+    if (wanted.length === 0) return false;
+    if ((rights & Permission.readWrite) === 0) return true;
+    const start = page - (page % pages);
+    if (pages > pagesOfEntry(level)) {
+      if (this.#wide.has(start)) return true;
+      this.#wide.add(start);
+    }
+    for (let at = start; at < page + pagesOfEntry(level); at += pages) {
+      if (at > start && !this.#mayRead()) return true;
+      for (const frame of wanted) this.#found(at + (frame - first));
+    }
+    return true;
   }
 }

@@ -2,7 +2,7 @@ import type { InterruptRemapping } from './interrupt-remapping.ts';
 import type { InvalidationQueue } from './invalidation-queue.ts';
 import type { RootMode, TranslationControl } from './invalidation.ts';
 import type { IntelProperties } from './properties.ts';
-import type { RegisterFile } from './register-file.ts';
+import type { RegisterFile } from '../register-file.ts';
 import { Offset } from './registers.ts';
 
 /** Bits of GCMD; GSTS has the state of each in the same place (VT-d, sections 11.4.4 and 11.4.5). */

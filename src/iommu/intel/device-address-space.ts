@@ -5,18 +5,10 @@ import type { MmioOperations } from '../../memory/mmio.ts';
 import { MemoryRegion, type RegionOwner } from '../../memory/region.ts';
 import type { PciBus } from '../../pci/bus.ts';
 import type { TraceParts } from '../../trace/trace.ts';
+import { INTERRUPT_RANGE_SIZE, INTERRUPT_RANGE_START } from '../interrupt-messages.ts';
 import type { PciPlace } from '../place.ts';
 import { SwitchedSpace, type SwitchedRegions, type SwitchedSpaceState } from '../switched-space.ts';
 import type { IommuUnit } from '../unit.ts';
-
-/** Where interrupt messages are written to: 0xfee00000 to 0xfeefffff. */
-export const INTERRUPT_RANGE_START = 0xfee0_0000n;
-export const INTERRUPT_RANGE_SIZE = 0x10_0000n;
-
-/** What is written there is a message, as long as the request has no PASID. */
-export function isInterrupt(address: bigint): boolean {
-  return address >= INTERRUPT_RANGE_START && address < INTERRUPT_RANGE_START + INTERRUPT_RANGE_SIZE;
-}
 
 /** What all device address spaces of one unit have in common. */
 export interface SharedRegions {

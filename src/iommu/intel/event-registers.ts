@@ -1,5 +1,5 @@
-import type { MessageWriter } from './messages.ts';
-import type { RegisterFile } from './register-file.ts';
+import type { MessageWriter } from '../interrupt-messages.ts';
+import type { RegisterFile } from '../register-file.ts';
 
 const MASKED = 0x8000_0000;
 const PENDING = 0x4000_0000;

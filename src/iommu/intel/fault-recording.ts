@@ -1,7 +1,7 @@
 import { faultReason } from '../faults.ts';
 import type { EventRegisters } from './event-registers.ts';
 import type { FaultSink, TranslationFaultReport } from './invalidation.ts';
-import type { RegisterFile } from './register-file.ts';
+import type { RegisterFile } from '../register-file.ts';
 import { Offset } from './registers.ts';
 
 /** Fields of FSTS. The fault record index (15:8) is always 0: there is one record. */

@@ -2,7 +2,7 @@ import type { TransactionAttributes } from '../../memory/access.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import type { FaultSink } from './invalidation.ts';
-import type { InterruptMessage } from './messages.ts';
+import type { InterruptMessage } from '../interrupt-messages.ts';
 import type { IntelProperties } from './properties.ts';
 
 /** Fault reasons (VT-d, section 7.1.3). */

@@ -13,7 +13,7 @@ import type { EventRegisters } from './event-registers.ts';
 import type { FaultRecording } from './fault-recording.ts';
 import type { TranslationControl } from './invalidation.ts';
 import type { IntelProperties } from './properties.ts';
-import type { RegisterFile } from './register-file.ts';
+import type { RegisterFile } from '../register-file.ts';
 import { Offset } from './registers.ts';
 
 /** ICS.IWC */

@@ -1,6 +1,6 @@
 import type { AddressSpace } from '../../memory/address-space.ts';
 import type { EventRegisters } from './event-registers.ts';
-import type { RegisterFile } from './register-file.ts';
+import type { RegisterFile } from '../register-file.ts';
 import { Offset } from './registers.ts';
 
 /** Fields of PRS. */

@@ -1,5 +1,5 @@
 import type { TranslationControl } from './invalidation.ts';
-import type { RegisterFile } from './register-file.ts';
+import type { RegisterFile } from '../register-file.ts';
 import { Offset } from './registers.ts';
 
 /** CAP.MAMV: log2 of the most pages that a page-selective invalidation can name. */

@@ -4,16 +4,16 @@ import { type AccessSize, BusError, type MmioOperations } from '../../memory/mmi
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import { GlobalCommand } from './control.ts';
 import type { PageGroupResponse } from './descriptors.ts';
-import { INTERRUPT_RANGE_START } from './device-address-space.ts';
+import { INTERRUPT_RANGE_START } from '../interrupt-messages.ts';
 import { EventRegisters } from './event-registers.ts';
 import { FaultRecording } from './fault-recording.ts';
 import { InterruptRemapping, type InterruptRemappingState } from './interrupt-remapping.ts';
 import { InvalidationQueue, type InvalidationQueueState } from './invalidation-queue.ts';
 import type { FaultSink, TranslationControl, TranslationFaultReport } from './invalidation.ts';
-import { MessageWriter } from './messages.ts';
+import { MessageWriter } from '../interrupt-messages.ts';
 import { PageRequestQueue } from './page-request-queue.ts';
 import type { IntelProperties } from './properties.ts';
-import { RegisterFile, type RegisterFileState } from './register-file.ts';
+import { RegisterFile, type RegisterFileState } from '../register-file.ts';
 import { RegisterInvalidation } from './register-invalidation.ts';
 import { Offset, REGISTERS_SIZE, registerDefinitions } from './registers.ts';
 

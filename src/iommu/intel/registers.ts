@@ -1,4 +1,5 @@
 import { capabilityRegister, extendedCapabilityRegister } from './capabilities.ts';
+import type { RegisterDefinition } from '../register-file.ts';
 import type { IntelProperties } from './properties.ts';
 
 /** Where the unit's registers lie in guest-physical memory, and how many bytes they take. */
@@ -38,21 +39,6 @@ export const Offset = {
   FRCD: 0x220,
   FRCD_HIGH: 0x228,
 } as const;
-
-/** One register as data. Bits that are in no mask read as the reset value and ignore writes. */
-export interface RegisterDefinition {
-  readonly name: string;
-  readonly offset: number;
-  /** In bytes. */
-  readonly width: 4 | 8;
-  readonly reset: bigint;
-  /** Takes what is written. */
-  readonly writable: bigint;
-  /** Is cleared by writing 1. */
-  readonly writeOneToClear: bigint;
-  /** Reads as 0 whatever it holds. */
-  readonly writeOnly: bigint;
-}
 
 interface Masks {
   reset?: bigint;

@@ -7,7 +7,7 @@ import type { IntelDeviceSpace } from './device-address-space.ts';
 import type { RootTable } from './invalidation.ts';
 import type { IntelProperties } from './properties.ts';
 import { RequestWalk } from './request-walk.ts';
-import type { Shadow } from './shadow.ts';
+import type { Shadow } from '../shadow.ts';
 
 /** How many translations QEMU's IOTLB holds. */
 export const IOTLB_ENTRIES = 1024;

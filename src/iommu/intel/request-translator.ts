@@ -3,7 +3,7 @@ import type { IommuEntry } from '../../memory/iommu-region.ts';
 import type { AtsEntry, AtsRequest } from '../../pci/ats.ts';
 import { faultReason, translationFault } from '../faults.ts';
 import { type IotlbEntry, NO_PASID } from '../iotlb.ts';
-import { isInterrupt } from './device-address-space.ts';
+import { isInterrupt } from '../interrupt-messages.ts';
 import type { FaultSink } from './invalidation.ts';
 import type { Remapping, TranslatedSpace } from './remapping.ts';
 

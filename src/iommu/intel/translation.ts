@@ -18,8 +18,8 @@ import type {
   TranslationControl,
 } from './invalidation.ts';
 import { secondStageTables } from './listed-tables.ts';
-import type { MappedPage } from './mapped-ranges.ts';
-import { listMappings } from './mappings.ts';
+import type { MappedPage } from '../mapped-ranges.ts';
+import { listMappings } from '../list-mappings.ts';
 import { NO_ROOT, type Remapping, type TranslatedSpace } from './remapping.ts';
 
 const PAGE_SHIFT = 12n;

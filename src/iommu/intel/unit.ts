@@ -32,14 +32,14 @@ import type {
   UnitTranslation,
 } from '../unit.ts';
 import { CachedContext } from './context-cache.ts';
+import { INTERRUPT_RANGE_SIZE } from '../interrupt-messages.ts';
 import {
-  INTERRUPT_RANGE_SIZE,
   IntelDeviceSpace,
   type IntelDeviceSpaceState,
   type SharedRegions,
   sharedRegions,
 } from './device-address-space.ts';
-import { HostDevices } from './host-devices.ts';
+import { HostDevices } from '../host-devices.ts';
 import type { RootTable, TranslationFaultReport } from './invalidation.ts';
 import { LookUp } from './look-up.ts';
 import { checkNotifiers } from './notifier-checks.ts';
@@ -50,7 +50,8 @@ import { REGISTERS_BASE, REGISTERS_SIZE } from './registers.ts';
 import { IOTLB_ENTRIES, Remapping, type TranslatedSpace } from './remapping.ts';
 import { RequestTranslator } from './request-translator.ts';
 import { ReverseLookUp } from './reverse-look-up.ts';
-import { Shadow } from './shadow.ts';
+import { Shadow } from '../shadow.ts';
+import { SecondStageDecoder } from './shadow-decoder.ts';
 import { type IntelTableEntry, tableEntries } from './table-listing.ts';
 import { Translation, type TranslationState } from './translation.ts';
 
@@ -372,7 +373,7 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
       region: space.region,
       target: this.#systemMemory,
       memory: look.memory,
-      walker: look.second,
+      decoder: new SecondStageDecoder(look.second),
       observe: (event, listeners) => this.#mappingEvents.add(space.deviceName, event, listeners),
     });
     const made = { space, context: new CachedContext(), shadow };

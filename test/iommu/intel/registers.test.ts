@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { resolveIntelProperties } from '../../../src/iommu/intel/properties.ts';
-import { RegisterFile } from '../../../src/iommu/intel/register-file.ts';
+import { RegisterFile } from '../../../src/iommu/register-file.ts';
 import { REGISTERS_SIZE, registerDefinitions } from '../../../src/iommu/intel/registers.ts';
 import { registerRig } from './register-rig.ts';
 

@@ -1,19 +1,49 @@
-import { ADDRESS_LAST } from '../../core/address.ts';
-import { Permission } from '../../memory/access.ts';
-import type { AddressSpace } from '../../memory/address-space.ts';
-import type { IommuRegion, RegionEvent, RegionNotifier } from '../../memory/iommu-region.ts';
-import type { TableMemory } from '../../memory/table-memory.ts';
-import type { ListenerStatus } from '../../memory/iommu-object.ts';
-import type { Snapshottable } from '../../trace/snapshot.ts';
-import type { SecondStageTable, SecondStageWalker } from '../walk/second-stage.ts';
+import { ADDRESS_LAST } from '../core/address.ts';
+import { Permission } from '../memory/access.ts';
+import type { AddressSpace } from '../memory/address-space.ts';
+import type { IommuRegion, RegionEvent, RegionNotifier } from '../memory/iommu-region.ts';
+import type { TableMemory } from '../memory/table-memory.ts';
+import type { ListenerStatus } from '../memory/iommu-object.ts';
+import type { Snapshottable } from '../trace/snapshot.ts';
+import { pagesOfEntry } from './listed-tables.ts';
 import { type MappedPage, MappedRanges } from './mapped-ranges.ts';
 
 /** Told of every event that reached some notifier, with the answers. */
 export type ShadowObserver = (event: RegionEvent, listeners: ListenerStatus[]) => void;
 
+/** What an entry means for those who were told what is mapped. */
+export const ShadowEntry = {
+  /** It cannot be read, or not be made sense of: what was told stays. */
+  unknown: 0,
+  /** Nothing behind it is mapped. */
+  absent: 1,
+  page: 2,
+  table: 3,
+} as const;
+
+/** How the entries of a unit's tables are read. The fields hold what the last entry said. */
+export interface ShadowDecoder {
+  /** One of {@link ShadowEntry}. `above`: the rights that lead to the entry. */
+  decode(level: number, low: number, high: number, above: number): number;
+  /** Of a page: what it allows. Of a table: what it and all above allow. */
+  readonly rights: number;
+  /** The page, aligned to its size, or the table. */
+  readonly frame: number;
+  /** Of a page: log2 of its size. */
+  readonly shift: number;
+  /** Of a table: its level. */
+  readonly next: number;
+}
+
+/** The top table of an address space. */
+export interface ShadowTable {
+  readonly address: number;
+  readonly levels: number;
+  /** What leads to it allows; default to read and to write. */
+  readonly rights?: number;
+}
+
 const TWO_TO_12 = 0x1000;
-const ALL_ONES = 0xffff_ffff;
-const PAGE_SIZE_BIT = 1 << 7;
 /**
  * How often one round reads tables that it has read before, and how many changes it tells that stand in such tables.
  * Tables that lead back to themselves, or again and again to the same ones, ask for 2^27 and 2^36; what lies behind the
@@ -22,8 +52,8 @@ const PAGE_SIZE_BIT = 1 << 7;
  */
 const MOST_REPEATS = 512;
 const MOST_REPEATED_CHANGES = 8192;
-/** 4 KiB pages behind one entry of a table of that level. */
-const PAGES = [0, 1, 0x200, 0x4_0000, 0x800_0000] as const;
+/** A page that is smaller than what its entry covers is behind it several times: how often it is told, at most. */
+const MOST_PIECES = 512;
 
 /**
  * Keeps the region notifiers of one address space in step with its second-stage tables: walks what an invalidation
@@ -34,26 +64,28 @@ export class Shadow implements Snapshottable<MappedPage[]> {
   readonly #region: IommuRegion;
   readonly #target: AddressSpace;
   readonly #memory: TableMemory;
-  readonly #walker: SecondStageWalker;
+  readonly #decoder: ShadowDecoder;
   readonly #observe: ShadowObserver;
   readonly #mapped = new MappedRanges();
   /** Tables read in this round, by address, how many of them again, and what was told of those. */
   readonly #read = new Set<number>();
   #repeats = 0;
   #repeatedChanges = 0;
+  /** The first page behind the last one that was mapped in this round. */
+  #done = 0;
 
   constructor(options: {
     region: IommuRegion;
     /** Where mappings lead: the system memory. */
     target: AddressSpace;
     memory: TableMemory;
-    walker: SecondStageWalker;
+    decoder: ShadowDecoder;
     observe: ShadowObserver;
   }) {
     this.#region = options.region;
     this.#target = options.target;
     this.#memory = options.memory;
-    this.#walker = options.walker;
+    this.#decoder = options.decoder;
     this.#observe = options.observe;
   }
 
@@ -63,7 +95,7 @@ export class Shadow implements Snapshottable<MappedPage[]> {
   }
 
   /** Tells what differs from the tables in the pages `first` to `last` (inclusive; of 4 KiB). */
-  sync(table: SecondStageTable, limit: number, first: number, last: number): void {
+  sync(table: ShadowTable, limit: number, first: number, last: number): void {
     // A page that was told as one goes or stays as one.
     const low = this.#mapped.find(first)?.page ?? first;
     const high = this.#mapped.find(last);
@@ -73,7 +105,7 @@ export class Shadow implements Snapshottable<MappedPage[]> {
   }
 
   /** Tells one notifier all that is mapped, from scratch; `table` null: nothing is. */
-  replay(notifier: RegionNotifier, table: SecondStageTable | null, limit: number): void {
+  replay(notifier: RegionNotifier, table: ShadowTable | null, limit: number): void {
     this.#mapped.clear();
     if (table !== null) this.#start(table, 0, limit - 1, notifier);
   }
@@ -119,10 +151,11 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     this.#mapped.restore(state);
   }
 
-  #start(table: SecondStageTable, first: number, last: number, notifier: RegionNotifier | null): void {
+  #start(table: ShadowTable, first: number, last: number, notifier: RegionNotifier | null): void {
     this.#repeats = 0;
     this.#repeatedChanges = 0;
-    this.#walk(table.address, table.levels, 0, first, last, 3, notifier);
+    this.#done = 0;
+    this.#walk(table.address, table.levels, 0, first, last, table.rights ?? 3, notifier);
     this.#read.clear();
   }
 
@@ -143,30 +176,53 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     if (again && ++this.#repeats > MOST_REPEATS) return;
     this.#read.add(address);
     const memory = this.#memory;
-    const walker = this.#walker;
-    const pages = PAGES[level as 1 | 2 | 3 | 4];
+    const decoder = this.#decoder;
+    const pages = pagesOfEntry(level);
     const from = Math.floor((Math.max(first, base) - base) / pages);
     const to = Math.min(511, Math.floor((last - base) / pages));
     for (let index = from; index <= to; index++) {
       if (!memory.read(address + 8 * index)) continue;
-      const low = memory.low;
-      const high = memory.high;
-      if ((low === ALL_ONES && high === ALL_ONES) || walker.isReserved(level, low, high)) continue;
       const page = base + index * pages;
-      const rights = above & low & 3;
+      const kind = decoder.decode(level, memory.low, memory.high, above);
       let changed = false;
-      if (rights === 0) {
+      if (page + pages <= this.#done) continue;
+      if (kind === ShadowEntry.absent) {
         if (notifier === null) changed = this.#unmap(page, 3 + 9 * level);
-      } else if (level === 1 || (low & PAGE_SIZE_BIT) !== 0) {
-        changed = this.#map(page, 3 + 9 * level, walker.frameOf(low, high), rights, notifier);
-      } else {
-        this.#walk(walker.frameOf(low, high) * TWO_TO_12, level - 1, page, first, last, rights, notifier);
+      } else if (kind === ShadowEntry.page) {
+        changed = this.#mapBehind(page, pages, notifier);
+      } else if (kind === ShadowEntry.table) {
+        this.#tablesBehind(level, page, first, last, notifier);
       }
       if (again && changed && ++this.#repeatedChanges >= MOST_REPEATED_CHANGES) {
         this.#repeats = MOST_REPEATS;
         return;
       }
     }
+  }
+
+  /** The table behind the entry that was decoded last: several times over, where levels are skipped. */
+  #tablesBehind(level: number, page: number, first: number, last: number, notifier: RegionNotifier | null): void {
+    const { frame, next, rights } = this.#decoder;
+    const stride = 512 * pagesOfEntry(next);
+    for (let base = page; base < page + pagesOfEntry(level) && base <= last; base += stride) {
+      if (base + stride <= first) continue;
+      if (base > page && this.#repeats > MOST_REPEATS) return;
+      this.#walk(frame * TWO_TO_12, next, base, first, last, rights, notifier);
+    }
+  }
+
+  /** The page of the entry that was decoded last; the entry covers `pages` from `page` on. */
+  #mapBehind(page: number, pages: number, notifier: RegionNotifier | null): boolean {
+    const { frame, rights, shift } = this.#decoder;
+    const size = 2 ** (shift - 12);
+    const start = page - (page % size);
+    const pieces = Math.min(Math.max(pages / size, 1), MOST_PIECES);
+    let changed = false;
+    for (let piece = 0; piece < pieces; piece++) {
+      if (this.#map(start + piece * size, shift, frame, rights, notifier)) changed = true;
+    }
+    this.#done = start + pieces * size;
+    return changed;
   }
 
   /** @returns false when that was told already */

@@ -1,6 +1,6 @@
-import { Permission, permissionNames } from '../../memory/access.ts';
-import { inputAddress, type ListedTables } from '../listed-tables.ts';
-import type { Mapping, MappingPage } from '../unit.ts';
+import { Permission, permissionNames } from '../memory/access.ts';
+import { inputAddress, type ListedEntry, type ListedTables, pagesOfEntry } from './listed-tables.ts';
+import type { Mapping, MappingPage } from './unit.ts';
 
 const PAGE_SHIFT = 12n;
 const ALL_RIGHTS = Permission.readWrite | Permission.execute;
@@ -20,7 +20,7 @@ export function listMappings(
   const listing = new Listing(tables, limit, budget, last);
   const half = 2 ** (tables.bits - 1 - 12);
   const first = firstPage(start, tables);
-  if (first < 2 * half) listing.table(tables.address, tables.levels, 0, first, ALL_RIGHTS);
+  if (first < 2 * half) listing.table(tables.address, tables.levels, 0, first, tables.rights ?? ALL_RIGHTS);
   return listing.page();
 }
 
@@ -40,6 +40,8 @@ class Listing {
   /** The first input page that is not listed. */
   readonly #end: number;
   #budget: number;
+  /** The first input page behind the last leaf that was listed. */
+  #listed = 0;
   #next: number | null = null;
   /** The run that grows: pages and frames. */
   #run: { page: number; frame: number; pages: number; rights: number; shift: number } | null = null;
@@ -55,19 +57,48 @@ class Listing {
   /** @returns false when the listing has ended inside */
   table(address: number, level: number, base: number, first: number, above: number): boolean {
     const { memory } = this.#tables;
-    const pages = 2 ** (9 * (level - 1));
+    const pages = pagesOfEntry(level);
     for (let index = Math.max(0, Math.floor((first - base) / pages)); index < 512; index++) {
       const page = base + index * pages;
       if (page >= this.#end) return true;
+      if (page + pages <= this.#listed) continue;
       if (this.#budget-- <= 0) return this.#stop(Math.max(page, first));
-      const entry = memory.read(address + 8 * index) ? this.#tables.decode(level, memory.low, memory.high) : null;
-      const rights = entry === null ? 0 : above & entry.rights;
+      const entry = memory.read(address + 8 * index)
+        ? this.#tables.decode(level, memory.low, memory.high, above)
+        : null;
+      const rights = entry === null ? 0 : entry.final === true ? entry.rights : above & entry.rights;
       if (entry === null || (rights & Permission.readWrite) === 0) continue;
       if (!entry.leaf) {
-        if (!this.table(entry.frame * 0x1000, level - 1, page, first, rights)) return false;
-      } else if (!this.#add(page, entry.frame, pages, rights, 3 + 9 * level)) {
-        return this.#stop(page);
-      }
+        if (!this.#tablesBehind(entry, level, page, first, rights)) return false;
+      } else if (!this.#leaf(entry, level, page, rights)) return false;
+    }
+    return true;
+  }
+
+  /** The table behind an entry: several times over, where levels are skipped. */
+  #tablesBehind({ frame, next }: ListedEntry, level: number, page: number, first: number, rights: number): boolean {
+    const below = next ?? level - 1;
+    const stride = 512 * pagesOfEntry(below);
+    for (let base = page; base < page + pagesOfEntry(level); base += stride) {
+      if (base + stride <= first) continue;
+      if (base >= this.#end) return true;
+      if (base > page && this.#budget-- <= 0) return this.#stop(Math.max(base, first));
+      if (!this.table(frame * 0x1000, below, base, first, rights)) return false;
+    }
+    return true;
+  }
+
+  /** The page of a leaf: more than what its entry covers, or less and then several times over. */
+  #leaf(entry: ListedEntry, level: number, page: number, rights: number): boolean {
+    const { frame, shift = 3 + 9 * level } = entry;
+    const pages = 2 ** (shift - 12);
+    const end = page + pagesOfEntry(level);
+    for (let at = page - (page % pages); at < end; at += pages) {
+      if (at >= this.#end) return true;
+      if (at + pages <= this.#listed) continue;
+      if (at > page && this.#budget-- <= 0) return this.#stop(at);
+      if (!this.#add(at, frame, pages, rights, shift)) return this.#stop(at);
+      this.#listed = at + pages;
     }
     return true;
   }

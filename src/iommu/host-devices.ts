@@ -1,15 +1,15 @@
-import { CommandError } from '../../core/errors.ts';
-import type { DeviceTlbFlush, HostIommuDevice } from '../../memory/host-device.ts';
-import type { Origin } from '../../memory/iommu-object.ts';
-import type { ModelEvents } from '../../trace/model-events.ts';
-import type { IntelDeviceSpace } from './device-address-space.ts';
+import { CommandError } from '../core/errors.ts';
+import type { DeviceTlbFlush, HostIommuDevice } from '../memory/host-device.ts';
+import type { Origin } from '../memory/iommu-object.ts';
+import type { ModelEvents } from '../trace/model-events.ts';
+import type { DeviceSpace } from './unit.ts';
 
 /** The functions of the host that stand behind a unit's device spaces. */
 export class HostDevices {
   readonly #unit: () => string;
   readonly #events: ModelEvents;
   /** Behind each space without PASID, in the order in which they came. */
-  readonly #bySpace = new Map<IntelDeviceSpace, readonly HostIommuDevice[]>();
+  readonly #bySpace = new Map<DeviceSpace, readonly HostIommuDevice[]>();
 
   /** @param unit names the unit in events */
   constructor(unit: () => string, events: ModelEvents) {
@@ -17,16 +17,16 @@ export class HostDevices {
     this.#events = events;
   }
 
-  add(space: IntelDeviceSpace, device: HostIommuDevice): void {
+  add(space: DeviceSpace, device: HostIommuDevice): void {
     this.#bySpace.set(space, [...this.#behind(space), device]);
   }
 
-  remove(space: IntelDeviceSpace, device: HostIommuDevice): void {
+  remove(space: DeviceSpace, device: HostIommuDevice): void {
     const others = this.#behind(space).filter((other) => other !== device);
     this.#bySpace.set(space, others);
   }
 
-  isBehind(space: IntelDeviceSpace): boolean {
+  isBehind(space: DeviceSpace): boolean {
     return this.#behind(space).length > 0;
   }
 
@@ -34,7 +34,7 @@ export class HostDevices {
    * Has those behind a space drop what they keep themselves, and tells of it; returns how many entries went.
    * @throws CommandError for a command that a device failed, after the others have been asked; a guest hears of nothing
    */
-  flush(space: IntelDeviceSpace, flush: DeviceTlbFlush, origin: Origin): number {
+  flush(space: DeviceSpace, flush: DeviceTlbFlush, origin: Origin): number {
     const devices = this.#behind(space);
     if (devices.length === 0) return 0;
     const { pasid, address, size } = flush;
@@ -61,7 +61,7 @@ export class HostDevices {
     return dropped;
   }
 
-  #behind(space: IntelDeviceSpace): readonly HostIommuDevice[] {
+  #behind(space: DeviceSpace): readonly HostIommuDevice[] {
     return this.#bySpace.get(space) ?? [];
   }
 }

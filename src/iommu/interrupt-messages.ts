@@ -1,6 +1,14 @@
-import type { TransactionAttributes } from '../../memory/access.ts';
-import type { AddressSpace } from '../../memory/address-space.ts';
-import { INTERRUPT_RANGE_SIZE, INTERRUPT_RANGE_START } from './device-address-space.ts';
+import type { TransactionAttributes } from '../memory/access.ts';
+import type { AddressSpace } from '../memory/address-space.ts';
+
+/** Where interrupt messages of x86 are written to: 0xfee00000 to 0xfeefffff. */
+export const INTERRUPT_RANGE_START = 0xfee0_0000n;
+export const INTERRUPT_RANGE_SIZE = 0x10_0000n;
+
+/** What is written there is a message, as long as the request has no PASID. */
+export function isInterrupt(address: bigint): boolean {
+  return address >= INTERRUPT_RANGE_START && address < INTERRUPT_RANGE_START + INTERRUPT_RANGE_SIZE;
+}
 
 /** An interrupt message: a write of 4 bytes. */
 export interface InterruptMessage {

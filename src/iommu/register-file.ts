@@ -1,5 +1,22 @@
-import type { Snapshottable } from '../../trace/snapshot.ts';
-import type { RegisterDefinition } from './registers.ts';
+import type { Snapshottable } from '../trace/snapshot.ts';
+
+/** One register as data. Bits that are in no mask read as the reset value and ignore writes. */
+export interface RegisterDefinition {
+  readonly name: string;
+  readonly offset: number;
+  /** In bytes. */
+  readonly width: 4 | 8;
+  readonly reset: bigint;
+  /** Takes what is written. */
+  readonly writable: bigint;
+  /** Is cleared by writing 1. */
+  readonly writeOneToClear: bigint;
+  /** Reads as 0 whatever it holds. */
+  readonly writeOnly: bigint;
+}
+
+/** Of one access, in bytes. */
+type Width = 2 | 4 | 8;
 
 export interface RegisterFileState {
   readonly bytes: Uint8Array;
@@ -33,13 +50,13 @@ export class RegisterFile implements Snapshottable<RegisterFileState> {
   }
 
   /** As software reads; all ones beyond the file. */
-  readBySoftware(offset: number, width: 4 | 8): bigint {
+  readBySoftware(offset: number, width: Width): bigint {
     if (offset + width > this.#values.byteLength) return (1n << BigInt(8 * width)) - 1n;
     return load(this.#values, offset, width) & ~load(this.#writeOnly, offset, width);
   }
 
   /** As software writes; dropped beyond the file. */
-  writeBySoftware(offset: number, width: 4 | 8, value: bigint): void {
+  writeBySoftware(offset: number, width: Width, value: bigint): void {
     if (offset + width > this.#values.byteLength) return;
     const old = load(this.#values, offset, width);
     const writable = load(this.#writable, offset, width);
@@ -89,11 +106,13 @@ export class RegisterFile implements Snapshottable<RegisterFileState> {
   }
 }
 
-function load(view: DataView, offset: number, width: 4 | 8): bigint {
-  return width === 8 ? view.getBigUint64(offset, true) : BigInt(view.getUint32(offset, true));
+function load(view: DataView, offset: number, width: Width): bigint {
+  if (width === 8) return view.getBigUint64(offset, true);
+  return BigInt(width === 4 ? view.getUint32(offset, true) : view.getUint16(offset, true));
 }
 
-function store(view: DataView, offset: number, width: 4 | 8, value: bigint): void {
+function store(view: DataView, offset: number, width: Width, value: bigint): void {
   if (width === 8) view.setBigUint64(offset, value, true);
-  else view.setUint32(offset, Number(value), true);
+  else if (width === 4) view.setUint32(offset, Number(value), true);
+  else view.setUint16(offset, Number(value), true);
 }
