@@ -1423,7 +1423,7 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
-    GuestMode: { kind: 'enum', values: ['legacy', 'scalable', 'ecs'] },
+    GuestMode: { kind: 'enum', values: ['legacy', 'scalable', 'ecs', 'other'] },
     TableRange: {
       kind: 'object',
       members: [

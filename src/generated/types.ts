@@ -1631,7 +1631,7 @@ export interface IommuUnmappedEvent {
 }
 
 /** How the guest has the vIOMMU translate. */
-export type GuestMode = 'legacy' | 'scalable' | 'ecs';
+export type GuestMode = 'legacy' | 'scalable' | 'ecs' | 'other';
 
 /** Where the driver's tables lie. Nothing else may be there. */
 export interface TableRange {

@@ -3,7 +3,7 @@ import { CommandError } from '../core/errors.ts';
 import type { PagePermission, PageTableShape } from './page-table.ts';
 import { PAGE, type Processor } from './processor.ts';
 import type { TablePages } from './table-pages.ts';
-import type { PageTableBinding } from './translation-mode.ts';
+import type { PageTableBinding } from './guest-driver.ts';
 
 /** Addresses as a function asks for them. */
 export interface PageRange {

@@ -1,5 +1,6 @@
 import { CommandError } from '../core/errors.ts';
 import { ContextTables } from './context-tables.ts';
+import type { PageTableBinding } from './guest-driver.ts';
 import { type Descriptor, descriptors, type PageBlock } from './invalidation-queue.ts';
 import type { PageTableShape } from './page-table.ts';
 import { PAGE } from './processor.ts';
@@ -8,7 +9,6 @@ import {
   firstStageFlush,
   type ModeParts,
   type PageDemand,
-  type PageTableBinding,
   secondStageFlush,
   type TranslationMode,
   type TranslationModeState,

@@ -1,12 +1,13 @@
 import type { Snapshottable } from '../trace/snapshot.ts';
+import type { PageTableBinding } from './guest-driver.ts';
 import { type Descriptor, descriptors, type InvalidationQueue, type PageBlock } from './invalidation-queue.ts';
 import type { PageTableShape } from './page-table.ts';
 import type { Processor } from './processor.ts';
 import type { Capabilities } from './registers.ts';
 import type { TablePages } from './table-pages.ts';
 
-/** How the driver has the unit translate. */
-export type GuestMode = 'legacy' | 'scalable' | 'ecs';
+/** How the driver has an Intel unit translate. */
+export type IntelMode = 'legacy' | 'scalable' | 'ecs';
 
 /** Addresses that share a page table: those of one function, with one PASID or without. */
 export interface Domain {
@@ -17,13 +18,6 @@ export interface Domain {
   readonly pasid: number | null;
   /** Guest-physical address of the page table. */
   readonly root: bigint;
-}
-
-/** A page table of the user's for a PASID. */
-export interface PageTableBinding {
-  readonly sourceId: number;
-  readonly pasid: number;
-  readonly pageTable: bigint;
 }
 
 /** Pages that something takes. */

@@ -1,12 +1,23 @@
 import { CommandError } from '../core/errors.ts';
-import { GuestDriver, type GuestDriverState } from '../guest/driver.ts';
+import type { GuestDriver } from '../guest/guest-driver.ts';
+import { IntelGuestDriver } from '../guest/intel-driver.ts';
 import { REGISTERS_BASE } from '../iommu/intel/registers.ts';
 import type { IommuUnit } from '../iommu/unit.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 
+/** By kind of vIOMMU. */
+const DRIVERS: Readonly<Record<string, (memory: AddressSpace, unit: IommuUnit) => GuestDriver>> = {
+  'intel-iommu': (memory) => new IntelGuestDriver({ memory, registers: REGISTERS_BASE }),
+};
+
+interface SavedDriver {
+  unit: string;
+  driver: unknown;
+}
+
 /** The built-in guest: one driver for each vIOMMU that it can drive, made when it is first wanted. */
-export class Guests implements Snapshottable<{ unit: string; driver: GuestDriverState }[]> {
+export class Guests implements Snapshottable<SavedDriver[]> {
   readonly #memory: AddressSpace;
   readonly #units: () => readonly IommuUnit[];
   readonly #drivers = new Map<IommuUnit, GuestDriver>();
@@ -18,12 +29,13 @@ export class Guests implements Snapshottable<{ unit: string; driver: GuestDriver
 
   /** @throws CommandError for a kind of vIOMMU that the guest has no driver for */
   driverOf(unit: IommuUnit): GuestDriver {
-    if (unit.kind !== 'intel-iommu') {
+    const make = DRIVERS[unit.kind];
+    if (make === undefined) {
       throw new CommandError(`The built-in guest has no driver for '${unit.name}', which is of type ${unit.kind}`);
     }
     let driver = this.#drivers.get(unit);
     if (driver === undefined) {
-      driver = new GuestDriver({ memory: this.#memory, registers: REGISTERS_BASE });
+      driver = make(this.#memory, unit);
       this.#drivers.set(unit, driver);
     }
     return driver;
@@ -34,12 +46,12 @@ export class Guests implements Snapshottable<{ unit: string; driver: GuestDriver
     for (const driver of this.#drivers.values()) driver.reset();
   }
 
-  save(): { unit: string; driver: GuestDriverState }[] {
+  save(): SavedDriver[] {
     return [...this.#drivers].map(([unit, driver]) => ({ unit: unit.name, driver: driver.save() }));
   }
 
   /** @throws Error when a unit that was driven is not there */
-  restore(state: readonly { unit: string; driver: GuestDriverState }[]): void {
+  restore(state: readonly SavedDriver[]): void {
     this.reset();
     for (const { unit, driver } of state) {
       const found = this.#units().find(({ name }) => name === unit);

@@ -1,5 +1,5 @@
 import { CommandError } from '../core/errors.ts';
-import type { GuestDriver } from '../guest/driver.ts';
+import type { GuestDriver } from '../guest/guest-driver.ts';
 import type { IommuUnit } from '../iommu/unit.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { HandlersOf } from './handlers-of.ts';

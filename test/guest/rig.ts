@@ -1,4 +1,4 @@
-import { GuestDriver } from '../../src/guest/driver.ts';
+import { IntelGuestDriver } from '../../src/guest/intel-driver.ts';
 import { REGISTERS_BASE } from '../../src/iommu/intel/registers.ts';
 import { registerRig } from '../iommu/intel/register-rig.ts';
 
@@ -10,7 +10,7 @@ export const CONTEXT_ENTRY_DEVICE = 0x18;
 /** The driver on the register level of a unit, whose translation side only notes what it is told. RAM: 256 MiB. */
 export function guestRig(given: Parameters<typeof registerRig>[0]) {
   const rig = registerRig({ intremap: 'off', ...given });
-  const driver = new GuestDriver({ memory: rig.memory, registers: REGISTERS_BASE });
+  const driver = new IntelGuestDriver({ memory: rig.memory, registers: REGISTERS_BASE });
   const word = (address: bigint): bigint => {
     const bytes = new Uint8Array(8);
     rig.memory.read(address, bytes);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { GuestMode } from '../../src/guest/translation-mode.ts';
+import type { GuestMode } from '../../src/guest/guest-driver.ts';
 import { createHumanMonitor } from '../../src/monitor/human/commands.ts';
 import { createMachine } from '../../src/machine/create.ts';
 

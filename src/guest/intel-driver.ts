@@ -2,11 +2,12 @@ import { hex } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
-import { checkBinding, checkRange, checkTarget, type PageRange } from './checks.ts';
+import { checkBinding, checkRange, checkTarget } from './checks.ts';
 import { EcsMode } from './ecs-mode.ts';
+import type { GuestDriver, GuestMapping, GuestMode, GuestUnmapping, PageTableBinding } from './guest-driver.ts';
 import { blockAround, descriptors, InvalidationQueue, type InvalidationQueueState } from './invalidation-queue.ts';
 import { LegacyMode } from './legacy-mode.ts';
-import { type PagePermission, PageTable } from './page-table.ts';
+import { PageTable } from './page-table.ts';
 import { Processor } from './processor.ts';
 import { Capabilities, GLOBAL, REGISTER } from './registers.ts';
 import { ScalableMode } from './scalable-mode.ts';
@@ -17,41 +18,21 @@ import {
   type TablePagesState,
   type TableRange,
 } from './table-pages.ts';
-import type {
-  Domain,
-  GuestMode,
-  ModeParts,
-  PageTableBinding,
-  TranslationMode,
-  TranslationModeState,
-} from './translation-mode.ts';
-
-/** What a function's requests are to find. */
-export interface GuestMapping extends PageRange {
-  readonly sourceId: number;
-  readonly address: bigint;
-  readonly permissions: readonly PagePermission[];
-}
-
-export interface GuestUnmapping extends PageRange {
-  readonly sourceId: number;
-  /** False leaves the invalidation out, and the unit's caches as they are. */
-  readonly flush: boolean;
-}
+import type { Domain, IntelMode, ModeParts, TranslationMode, TranslationModeState } from './translation-mode.ts';
 
 interface Running {
-  readonly mode: GuestMode;
+  readonly mode: IntelMode;
   readonly pages: TablePages;
   readonly queue: InvalidationQueue;
   readonly tables: TranslationMode;
   readonly capabilities: Capabilities;
 }
 
-export interface GuestDriverState {
+export interface IntelGuestDriverState {
   /** The range of the latest enabling, also after a reset. */
   range: TableRange | null;
   running: {
-    mode: GuestMode;
+    mode: IntelMode;
     pages: TablePagesState;
     queue: InvalidationQueueState;
     tables: TranslationModeState;
@@ -61,7 +42,7 @@ export interface GuestDriverState {
   } | null;
 }
 
-const MODES: Record<GuestMode, new (parts: ModeParts) => TranslationMode> = {
+const MODES: Record<IntelMode, new (parts: ModeParts) => TranslationMode> = {
   legacy: LegacyMode,
   scalable: ScalableMode,
   ecs: EcsMode,
@@ -77,7 +58,7 @@ const key = (sourceId: number, pasid: number | null): string => `${sourceId}/${p
  * unit through its registers, in the order in which a kernel does. It knows the unit by its registers alone. Which
  * functions there are is the caller's to know: the driver takes source-ids.
  */
-export class GuestDriver implements Snapshottable<GuestDriverState> {
+export class IntelGuestDriver implements GuestDriver, Snapshottable<IntelGuestDriverState> {
   readonly #processor: Processor;
   readonly #registers: bigint;
   #range: TableRange | null = null;
@@ -103,6 +84,7 @@ export class GuestDriver implements Snapshottable<GuestDriverState> {
    * @throws CommandError when the unit is enabled, lacks the mode, or the range cannot hold tables; nothing has changed
    */
   enable(mode: GuestMode, tables?: TableRange): TableRange {
+    if (mode === 'other') throw new CommandError("An intel-iommu has no mode 'other'; choose legacy, scalable or ecs");
     const capabilities = this.#checkEnable(mode);
     const range = tables ?? defaultTableRange(this.#processor);
     checkTableRange(this.#processor, range, this.#range);
@@ -208,7 +190,7 @@ export class GuestDriver implements Snapshottable<GuestDriverState> {
     this.#forget();
   }
 
-  save(): GuestDriverState {
+  save(): IntelGuestDriverState {
     if (this.#running === null) return { range: this.#range, running: null };
     const { mode, pages, queue, tables } = this.#running;
     const domains = [...this.#domains.values()];
@@ -217,7 +199,7 @@ export class GuestDriver implements Snapshottable<GuestDriverState> {
     return { range: this.#range, running: { ...running, lastDomain: this.#lastDomain, domains, bindings } };
   }
 
-  restore(state: GuestDriverState): void {
+  restore(state: IntelGuestDriverState): void {
     this.reset();
     this.#range = state.range;
     if (state.running === null || state.range === null) return;
@@ -246,7 +228,7 @@ export class GuestDriver implements Snapshottable<GuestDriverState> {
     return this.#running;
   }
 
-  #checkEnable(mode: GuestMode): Capabilities {
+  #checkEnable(mode: IntelMode): Capabilities {
     if (this.#running !== null) {
       throw new CommandError(`The unit is enabled already, in ${this.#running.mode} mode; use system_reset first`);
     }
@@ -268,7 +250,7 @@ export class GuestDriver implements Snapshottable<GuestDriverState> {
     return capabilities;
   }
 
-  #assemble(mode: GuestMode, parts: Omit<ModeParts, 'processor' | 'root'>, root: bigint): Running {
+  #assemble(mode: IntelMode, parts: Omit<ModeParts, 'processor' | 'root'>, root: bigint): Running {
     const tables = new MODES[mode]({ ...parts, processor: this.#processor, root });
     return { mode, tables, ...parts };
   }
