@@ -56,14 +56,21 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
   /** The id or QOM path of the unit. */
   readonly unit: string;
   readonly #device: () => string;
+  readonly #bindRefusal: string | null;
   readonly #trace: TraceParts;
   readonly #registrations: Registration[] = [];
   #binding: Binding | null = null;
 
-  /** `device` names the device in events and sentences; it is asked each time, since a space can outlive its device. */
-  constructor({ unit, device, ...trace }: { unit: string; device: () => string } & TraceParts) {
+  /**
+   * @param parts.device names the device in events and sentences; it is asked each time, since a space can outlive its
+   *   device
+   * @param parts.bindRefusal of a unit that knows no PASIDs: the sentence that every bind is refused with
+   */
+  constructor(parts: { unit: string; device: () => string; bindRefusal?: string } & TraceParts) {
+    const { unit, device, bindRefusal, ...trace } = parts;
     this.unit = unit;
     this.#device = device;
+    this.#bindRefusal = bindRefusal ?? null;
     this.#trace = trace;
   }
 
@@ -127,10 +134,11 @@ export class NotifierIommuObject implements IommuObject, Snapshottable<NotifierI
    * previous table, that table counts as unbound and the event says so.
    *
    * A guest gets no answer to a bind: its refusal is told by an event.
-   * @throws CommandError with the sentence of the first listener that refused; when the address is not aligned to
-   *   4 KiB; when no listener takes binds
+   * @throws CommandError with the sentence of the first listener that refused; when the unit knows no PASIDs; when the
+   *   address is not aligned to 4 KiB; when no listener takes binds
    */
   bind(table: PasidTable, origin: Origin): BindResult {
+    if (this.#bindRefusal !== null) throw new CommandError(this.#bindRefusal);
     checkPasidTable(table);
     const asked = this.#registrations.filter((registration) => takes(registration, 'bind'));
     if (asked.length === 0) {

@@ -45,12 +45,19 @@ export abstract class SwitchedSpace<SpacePlace extends Place = Place>
     regions: SwitchedRegions;
     /** Consumers find the IOMMU object through the address space. */
     hasObject: boolean;
+    /** Of a unit that knows no PASIDs: the sentence that every bind is refused with. */
+    bindRefusal?: string;
     trace: TraceParts;
   }) {
-    const { unit, place, hasObject, trace } = options;
+    const { unit, place, hasObject, bindRefusal, trace } = options;
     this.unit = unit;
     this.place = place;
-    this.iommuObject = new NotifierIommuObject({ unit: unit.name, device: () => this.deviceName, ...trace });
+    this.iommuObject = new NotifierIommuObject({
+      unit: unit.name,
+      device: () => this.deviceName,
+      ...(bindRefusal !== undefined && { bindRefusal }),
+      ...trace,
+    });
     const { root, translated, plain, name } = options.regions;
     this.region = translated;
     this.#plain = plain;
