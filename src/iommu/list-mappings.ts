@@ -1,5 +1,5 @@
 import { Permission, permissionNames } from '../memory/access.ts';
-import { inputAddress, type ListedEntry, type ListedTables, pagesOfEntry } from './listed-tables.ts';
+import { inputAddress, type ListedEntry, type ListedTables, pagesOfEntry, shapeOf, type TableShape } from './listed-tables.ts';
 import type { Mapping, MappingPage } from './unit.ts';
 
 const PAGE_SHIFT = 12n;
@@ -35,6 +35,7 @@ function firstPage(start: bigint, { bits, canonical }: ListedTables): number {
 
 class Listing {
   readonly #tables: ListedTables;
+  readonly #shape: TableShape;
   readonly #limit: number;
   readonly #mappings: Mapping[] = [];
   /** The first input page that is not listed. */
@@ -48,6 +49,7 @@ class Listing {
 
   constructor(tables: ListedTables, limit: number, budget: number, last?: bigint) {
     this.#tables = tables;
+    this.#shape = shapeOf(tables);
     this.#limit = limit;
     this.#budget = budget;
     const end = 2 ** (tables.bits - 12);
@@ -57,8 +59,9 @@ class Listing {
   /** @returns false when the listing has ended inside */
   table(address: number, level: number, base: number, first: number, above: number): boolean {
     const { memory } = this.#tables;
-    const pages = pagesOfEntry(level);
-    for (let index = Math.max(0, Math.floor((first - base) / pages)); index < 512; index++) {
+    const pages = this.#pagesOf(level);
+    const entries = this.#shape.entries(level);
+    for (let index = Math.max(0, Math.floor((first - base) / pages)); index < entries; index++) {
       const page = base + index * pages;
       if (page >= this.#end) return true;
       if (page + pages <= this.#listed) continue;
@@ -78,8 +81,8 @@ class Listing {
   /** The table behind an entry: several times over, where levels are skipped. */
   #tablesBehind({ frame, next }: ListedEntry, level: number, page: number, first: number, rights: number): boolean {
     const below = next ?? level - 1;
-    const stride = 512 * pagesOfEntry(below);
-    for (let base = page; base < page + pagesOfEntry(level); base += stride) {
+    const stride = this.#shape.entries(below) * this.#pagesOf(below);
+    for (let base = page; base < page + this.#pagesOf(level); base += stride) {
       if (base + stride <= first) continue;
       if (base >= this.#end) return true;
       if (base > page && this.#budget-- <= 0) return this.#stop(Math.max(base, first));
@@ -90,9 +93,9 @@ class Listing {
 
   /** The page of a leaf: more than what its entry covers, or less and then several times over. */
   #leaf(entry: ListedEntry, level: number, page: number, rights: number): boolean {
-    const { frame, shift = 3 + 9 * level } = entry;
+    const { frame, shift = this.#shape.shift(level) } = entry;
     const pages = 2 ** (shift - 12);
-    const end = page + pagesOfEntry(level);
+    const end = page + this.#pagesOf(level);
     for (let at = page - (page % pages); at < end; at += pages) {
       if (at >= this.#end) return true;
       if (at + pages <= this.#listed) continue;
@@ -106,6 +109,10 @@ class Listing {
   page(): MappingPage {
     this.#finishRun();
     return { mappings: this.#mappings, ...(this.#next !== null && { next: inputAddress(this.#tables, this.#next) }) };
+  }
+
+  #pagesOf(level: number): number {
+    return pagesOfEntry(level, this.#shape);
   }
 
   #add(page: number, frame: number, pages: number, rights: number, shift: number): boolean {

@@ -1,6 +1,6 @@
 import { PAGE_SHIFT, PAGE_SIZE } from '../core/address.ts';
 import { type Permissions, Permission, permissionNames } from '../memory/access.ts';
-import { inputAddress, type ListedEntry, type ListedTables, pagesOfEntry } from './listed-tables.ts';
+import { inputAddress, type ListedEntry, type ListedTables, pagesOfEntry, shapeOf, type TableShape } from './listed-tables.ts';
 
 /** By which address some device reaches the one that is looked for. */
 export interface Reach {
@@ -115,6 +115,7 @@ export class ReverseSearch {
 /** One pass over the tables of one request. */
 class TableSearch {
   readonly #tables: ListedTables;
+  readonly #shape: TableShape;
   readonly #frames: readonly number[];
   readonly #mayRead: () => boolean;
   readonly #barren: Set<number>;
@@ -130,6 +131,7 @@ class TableSearch {
     found: (page: number) => void,
   ) {
     this.#tables = tables;
+    this.#shape = shapeOf(tables);
     this.#frames = frames;
     this.#mayRead = mayRead;
     this.#barren = barren;
@@ -144,10 +146,11 @@ class TableSearch {
     // Tables are aligned to 4 KiB, so that the sum with the level tells them apart.
     if (this.#barren.has(address + level)) return false;
     const { bits, memory } = this.#tables;
-    const pages = pagesOfEntry(level);
+    const pages = this.#pagesOf(level);
+    const entries = this.#shape.entries(level);
     const end = 2 ** (bits - PAGE_SHIFT);
     let leads = false;
-    for (let index = 0; index < 512; index++) {
+    for (let index = 0; index < entries; index++) {
       const page = base + index * pages;
       if (page >= end) break;
       if (!this.#mayRead()) return true;
@@ -168,9 +171,9 @@ class TableSearch {
   /** The table behind an entry: several times over, where levels are skipped. */
   #tablesBehind({ frame, next }: ListedEntry, level: number, page: number, rights: number): boolean {
     const below = next ?? level - 1;
-    const stride = 512 * pagesOfEntry(below);
+    const stride = this.#shape.entries(below) * this.#pagesOf(below);
     let leads = false;
-    for (let base = page; base < page + pagesOfEntry(level); base += stride) {
+    for (let base = page; base < page + this.#pagesOf(level); base += stride) {
       if (base > page && !this.#mayRead()) return true;
       if (!this.table(frame * PAGE_SIZE, below, base, rights)) break;
       leads = true;
@@ -180,20 +183,24 @@ class TableSearch {
 
   /** The page of a leaf: more than what its entry covers, or less and then several times over. */
   #leaf(entry: ListedEntry, level: number, page: number, rights: number): boolean {
-    const { frame: first, shift = 3 + 9 * level } = entry;
+    const { frame: first, shift = this.#shape.shift(level) } = entry;
     const pages = 2 ** (shift - 12);
     const wanted = this.#frames.filter((frame) => frame >= first && frame < first + pages);
     if (wanted.length === 0) return false;
     if ((rights & Permission.readWrite) === 0) return true;
     const start = page - (page % pages);
-    if (pages > pagesOfEntry(level)) {
+    if (pages > this.#pagesOf(level)) {
       if (this.#wide.has(start)) return true;
       this.#wide.add(start);
     }
-    for (let at = start; at < page + pagesOfEntry(level); at += pages) {
+    for (let at = start; at < page + this.#pagesOf(level); at += pages) {
       if (at > start && !this.#mayRead()) return true;
       for (const frame of wanted) this.#found(at + (frame - first));
     }
     return true;
+  }
+
+  #pagesOf(level: number): number {
+    return pagesOfEntry(level, this.#shape);
   }
 }
