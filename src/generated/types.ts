@@ -885,7 +885,7 @@ export interface PasidTableBinding {
 export interface IommuDeviceInfo {
   /** Its id, or its QOM path. */
   device: string;
-  /** Its PCI address. */
+  /** Its PCI address; of a device without PCI where it sits, for instance `vio@71000000`. */
   bdf: string;
   /** True when its requests go around the vIOMMU. */
   bypass: boolean;
@@ -1314,14 +1314,14 @@ export interface EntryField {
 export interface TranslationStep {
   /** The stage that the entry belongs to, or leads to. */
   stage: TranslationStage;
-  /** What it is: `root-entry`, `context-entry`, `pasid-directory-entry`, `pasid-table-entry` or `page-table-entry`. */
+  /** What it is, for instance `root-entry`, `context-entry`, `pasid-directory-entry`, `pasid-table-entry`, `page-table-entry`, `dma-window` or `tce`. */
   structure: string;
   /** Level of a page-table entry: 1 is the lowest. */
   level?: number | undefined;
   /** Its index in its table. */
   index: number;
-  /** Guest-physical address of the entry. */
-  address: bigint;
+  /** Guest-physical address of the entry; absent where it lies in no guest memory. */
+  address?: bigint | undefined;
   /** Its 64-bit words as they are in memory, low first. */
   raw: readonly bigint[];
   /** The same decoded. */

@@ -14,7 +14,7 @@ export type BypassMode = 'auto' | 'bypass' | 'translate';
 export interface Requester {
   /** The id, or the QOM path. */
   readonly label: string;
-  /** Where it sits: on PCI its address, 0000:00:1f.2. */
+  /** Where it sits: on PCI its address, 0000:00:1f.2; elsewhere as its bus names the place, vio@71000000. */
   readonly location: string;
 }
 
@@ -22,8 +22,8 @@ export interface Requester {
 export interface DeviceSpace {
   readonly unit: IommuUnit;
   readonly addressSpace: AddressSpace;
-  /** Shown by the address space unless it is bypassed. */
-  readonly region: IommuRegion;
+  /** Shown by the address space unless it is bypassed, by ascending address; several where a unit has windows. */
+  readonly regions: readonly IommuRegion[];
   /** Found through the address space, bypassed or not. */
   readonly iommuObject: NotifierIommuObject;
   /** The address space shows plain memory at the moment. */
@@ -34,6 +34,8 @@ export interface DeviceSpace {
   readonly deviceName: string;
   /** A command said what it shows. */
   readonly forced: boolean;
+  /** What software calls its devices towards the unit, where that is not their PCI requester id. */
+  readonly guestId?: number;
 }
 
 export interface TranslationRequest {
@@ -54,8 +56,8 @@ export interface TranslationStep {
   readonly level?: number;
   /** Which entry of its table it is. */
   readonly index: number;
-  /** Guest-physical. */
-  readonly address: bigint;
+  /** Guest-physical; absent of what lies in no guest memory. */
+  readonly address?: bigint;
   /** 64-bit words, low first. */
   readonly raw: bigint[];
   readonly fields: { readonly name: string; readonly value: bigint }[];

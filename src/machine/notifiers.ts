@@ -23,8 +23,9 @@ export function notifiersOf(unit: IommuUnit): NotifierInfo[] {
   return unit.deviceSpaces().flatMap((space) => [...regionNotifiers(space), ...objectNotifiers(space)]);
 }
 
-function regionNotifiers({ region }: DeviceSpace): NotifierInfo[] {
-  return region.notifiers.map(({ device, name, start, last, events, delivered, failed }) => ({
+function regionNotifiers({ regions }: DeviceSpace): NotifierInfo[] {
+  const notifiers = regions.flatMap((region) => region.notifiers);
+  return notifiers.map(({ device, name, start, last, events, delivered, failed }) => ({
     device,
     listener: name,
     kind: 'region',

@@ -28,6 +28,8 @@ export interface RegionEvent {
   readonly entry: IommuEntry;
   /** Of an unmap: it takes away whatever is mapped in the range; that all of it was told mapped is not said. */
   readonly sweep?: true;
+  /** Of a map: it takes the place of the page that was told mapped at the same addresses before. */
+  readonly replaces?: true;
 }
 
 /** Addresses that a unit's tables map in a row; sizes in bytes. */

@@ -64,6 +64,8 @@ interface RegionNotice {
   /** None: it is not mapped any more. */
   readonly permissions: Permissions;
   readonly sweep: boolean;
+  /** It takes the place of what is mapped there. */
+  readonly replaces: boolean;
 }
 
 export interface GuestIommuMrState {
@@ -151,9 +153,16 @@ export class GuestIommuMr implements Snapshottable<GuestIommuMrState> {
     this.#notices.restore(state.notices);
   }
 
-  #take({ entry, sweep }: RegionEvent): void {
+  #take({ entry, sweep, replaces }: RegionEvent): void {
     const { permissions, target, translated: gpa } = entry;
-    const notice = { iova: entry.iova + this.#offset, size: entry.mask + 1n, gpa, permissions, sweep: sweep === true };
+    const notice = {
+      iova: entry.iova + this.#offset,
+      size: entry.mask + 1n,
+      gpa,
+      permissions,
+      sweep: sweep === true,
+      replaces: replaces === true,
+    };
     try {
       if (maps(notice) && target !== this.#memory) {
         throw new CommandError(
@@ -168,12 +177,13 @@ export class GuestIommuMr implements Snapshottable<GuestIommuMrState> {
   }
 
   #follow(notice: RegionNotice): void {
-    const { iova, size, gpa, sweep } = notice;
+    const { iova, size, gpa, sweep, replaces } = notice;
     if (!maps(notice)) {
       this.#map.unmap({ iova, size, sweep });
       return;
     }
     try {
+      if (replaces) this.#map.unmap({ iova, size, sweep: false });
       this.#map.mapRam({ iova, gpa, size, translated: true, ...this.#resolve(notice) });
     } catch (error) {
       this.#map.refuse(notice);
