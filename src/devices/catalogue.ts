@@ -1,5 +1,6 @@
 import { registerPciTypes } from '../pci/types.ts';
 import type { TypeDefinition, TypeRegistry } from '../qom/type-registry.ts';
+import { virtioPciProperties } from '../virtio/properties.ts';
 import type { DeviceContext } from './context.ts';
 import { DmaAgent, dmaAgentProperties } from './dma-agent.ts';
 import { EduDevice, eduProperties } from './edu.ts';
@@ -13,6 +14,7 @@ import { PciTestdev, pciTestdevProperties } from './pci-testdev.ts';
 import { Q35_FUNCTIONS, Q35FixedFunction } from './q35-functions.ts';
 import { VfioPciDevice, vfioPciProperties } from './vfio-pci.ts';
 import { vfioPciSettings } from './vfio-pci-settings.ts';
+import { VirtioIommuPciDevice, virtioIommuProperties } from './virtio-iommu-pci.ts';
 
 /** PCI and PCI Express: a function that can sit on either kind of bus. */
 const EITHER_PCI = ['pci-express-device', 'conventional-pci-device'];
@@ -62,6 +64,15 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
       interfaces: ['conventional-pci-device'],
       description: 'A test device for IOMMU',
       create: (type) => new IommuTestdev(type, context),
+    },
+    { name: 'virtio-pci', parent: 'pci-device', abstract: true, properties: virtioPciProperties },
+    {
+      name: 'virtio-iommu-pci',
+      parent: 'virtio-pci',
+      interfaces: EITHER_PCI,
+      hotpluggable: false,
+      properties: Object.values(virtioIommuProperties),
+      create: (type) => new VirtioIommuPciDevice(type, context),
     },
     ...Q35_FUNCTIONS.map(
       ({ driver, identity, pluggable }): TypeDefinition => ({

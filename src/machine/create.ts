@@ -77,11 +77,16 @@ export function createMachine(config: MachineConfig = {}): Machine {
   return machine;
 }
 
+/** The types of vIOMMUs that `-device` makes. */
+const UNIT_TYPES = ['x86-iommu', 'virtio-iommu-pci'] as const;
+
 /** vIOMMUs come first, wherever they were written: a device finds its address space when it is realized. */
 function partsInOrder(machine: Machine, type: MachineType, noDefaults: boolean, parts: readonly Part[]): Part[] {
   const isUnit = ({ values }: Part): boolean => {
     const { driver } = values;
-    return typeof driver === 'string' && machine.types.get(driver)?.isA('x86-iommu') === true;
+    if (typeof driver !== 'string') return false;
+    const driverType = machine.types.get(driver);
+    return UNIT_TYPES.some((name) => driverType?.isA(name) === true);
   };
   const units = parts.filter(isUnit);
   const others = parts.filter((part) => !isUnit(part));

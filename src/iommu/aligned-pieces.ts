@@ -1,0 +1,24 @@
+/** A power of two of addresses, aligned to its size. */
+export interface AlignedPiece {
+  readonly start: bigint;
+  /** In bytes. */
+  readonly size: bigint;
+}
+
+/** Cuts the addresses `start` to `last` (inclusive) into aligned powers of two, the largest that fit, ascending. */
+export function* alignedPieces(start: bigint, last: bigint): Generator<AlignedPiece> {
+  let at = start;
+  while (at <= last) {
+    const size = alignedPiece(at, last - at + 1n);
+    yield { start: at, size };
+    at += size;
+  }
+}
+
+/** The largest power of two that `start` is aligned to and that fits into `length`. */
+function alignedPiece(start: bigint, length: bigint): bigint {
+  const largest = 1n << BigInt(length.toString(2).length - 1);
+  if (start === 0n) return largest;
+  const alignment = start & -start;
+  return alignment < largest ? alignment : largest;
+}
