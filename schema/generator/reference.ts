@@ -159,7 +159,9 @@ const code = (text: string | undefined): string => (text === undefined ? '' : `\
 
 function exampleText(example: Example, source: Source): string {
   const title = example.title === undefined ? 'Example' : `Example: ${example.title}`;
-  const given = (example.setup ?? []).map((name) => source.setups[name]?.description ?? name);
+  const started = example.options === undefined ? [] : [`started with \`${example.options.join(' ')}\``];
+  const setups = (example.setup ?? []).map((name) => source.setups[name]?.description ?? name);
+  const given = [...started, ...setups];
   const condition = given.length === 0 ? '' : ` (given: ${given.join('; ')})`;
   const message = example.message === undefined ? [] : [`<- ${JSON.stringify(example.message)}`];
   const steps = (example.steps ?? []).map((step) => {

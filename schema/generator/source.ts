@@ -35,6 +35,8 @@ export interface ExampleStep {
 
 export interface Example {
   readonly title?: string;
+  /** What the daemon is started with. */
+  readonly options?: readonly string[];
   readonly setup?: readonly string[];
   readonly steps?: readonly ExampleStep[];
   /** An event as it looks on the wire, without its timestamp; not played. */

@@ -1,4 +1,4 @@
-/** Every example of the schema, over a real socket, each on a daemon of its own with the default machine. */
+/** Every example of the schema, over a real socket, each on a daemon of its own, with the default machine where it says nothing else. */
 import { describe, expect, it } from 'vitest';
 import { load } from '../../schema/generator/load.ts';
 import type { Example } from '../../schema/generator/source.ts';
@@ -32,7 +32,7 @@ async function converse(daemon: InProcessDaemon): Promise<Conversation> {
 
 describe('examples of the schema', () => {
   it.each(examples)('%s', async (_, example) => {
-    const daemon = await InProcessDaemon.start();
+    const daemon = await InProcessDaemon.start(example.options ?? []);
     try {
       await playExample(example, source.setups, await converse(daemon));
     } finally {
