@@ -1,14 +1,19 @@
 import { CommandError } from '../core/errors.ts';
 import type { GuestDriver } from '../guest/guest-driver.ts';
 import { IntelGuestDriver } from '../guest/intel-driver.ts';
+import { VirtioIommuDriver } from '../guest/virtio/iommu-driver.ts';
+import type { ConfigAccess } from '../guest/virtio/registers.ts';
 import { REGISTERS_BASE } from '../iommu/intel/registers.ts';
+import type { PciPlace } from '../iommu/place.ts';
 import type { IommuUnit } from '../iommu/unit.ts';
+import { VirtioIommuUnit } from '../iommu/virtio/unit.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 
 /** By kind of vIOMMU. */
 const DRIVERS: Readonly<Record<string, (memory: AddressSpace, unit: IommuUnit) => GuestDriver>> = {
   'intel-iommu': (memory) => new IntelGuestDriver({ memory, registers: REGISTERS_BASE }),
+  'virtio-iommu-pci': (memory, unit) => new VirtioIommuDriver({ memory, config: configOf(virtio(unit).place) }),
 };
 
 interface SavedDriver {
@@ -59,4 +64,19 @@ export class Guests implements Snapshottable<SavedDriver[]> {
       this.driverOf(found).restore(driver);
     }
   }
+}
+
+function virtio(unit: IommuUnit): VirtioIommuUnit {
+  if (unit instanceof VirtioIommuUnit) return unit;
+  throw new Error(`${unit.name} is no virtio-iommu`);
+}
+
+/** Configuration space of the function in a place, as processors reach it. */
+function configOf(place: PciPlace): ConfigAccess {
+  const device = place.bus.deviceAt(place.devfn);
+  if (device === null) throw new Error(`There is no function at ${place.name}`);
+  return {
+    read: (offset, size) => device.readConfig(offset, size),
+    write: (offset, size, value) => device.writeConfig(offset, size, value),
+  };
 }
