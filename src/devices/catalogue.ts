@@ -1,6 +1,8 @@
 import { registerPciTypes } from '../pci/types.ts';
 import type { TypeDefinition, TypeRegistry } from '../qom/type-registry.ts';
 import { virtioPciProperties } from '../virtio/properties.ts';
+import { AmdIommuDevice, amdIommuProperties } from './amd-iommu.ts';
+import { AmdviPciDevice } from './amdvi-pci.ts';
 import type { DeviceContext } from './context.ts';
 import { DmaAgent, dmaAgentProperties } from './dma-agent.ts';
 import { EduDevice, eduProperties } from './edu.ts';
@@ -74,6 +76,14 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
       properties: Object.values(virtioIommuProperties),
       create: (type) => new VirtioIommuPciDevice(type, context),
     },
+    {
+      name: 'AMDVI-PCI',
+      parent: 'pci-device',
+      interfaces: ['conventional-pci-device'],
+      description: 'AMD IOMMU (AMD-Vi) DMA Remapping device',
+      hotpluggable: false,
+      create: (type) => new AmdviPciDevice(type),
+    },
     ...Q35_FUNCTIONS.map(
       ({ driver, identity, pluggable }): TypeDefinition => ({
         name: driver,
@@ -87,7 +97,7 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
   ];
 }
 
-function systemTypes(context: DeviceContext): readonly TypeDefinition[] {
+function systemTypes(context: DeviceContext, types: TypeRegistry): readonly TypeDefinition[] {
   return [
     { name: 'x86-iommu', parent: 'sys-bus-device', abstract: true },
     {
@@ -98,6 +108,15 @@ function systemTypes(context: DeviceContext): readonly TypeDefinition[] {
       hotpluggable: false,
       properties: intelIommuProperties,
       create: (type) => new IntelIommuDevice(type, context),
+    },
+    {
+      name: 'amd-iommu',
+      parent: 'x86-iommu',
+      description: 'AMD IOMMU (AMD-Vi) DMA Remapping device',
+      pluggable: true,
+      hotpluggable: false,
+      properties: amdIommuProperties,
+      create: (type) => new AmdIommuDevice(type, context, () => types.require('AMDVI-PCI')),
     },
   ];
 }
@@ -138,7 +157,7 @@ function userTypes(context: DeviceContext): readonly TypeDefinition[] {
 /** Registers every type of device and object that a user or a machine can create. */
 export function registerDeviceTypes(types: TypeRegistry, context: DeviceContext): void {
   registerPciTypes(types);
-  for (const definition of [...pciTypes(context), ...systemTypes(context), ...userTypes(context)]) {
+  for (const definition of [...pciTypes(context), ...systemTypes(context, types), ...userTypes(context)]) {
     types.add(definition);
   }
 }

@@ -1,6 +1,13 @@
 import { PAGE_SHIFT, PAGE_SIZE } from '../core/address.ts';
 import { type Permissions, Permission, permissionNames } from '../memory/access.ts';
-import { inputAddress, type ListedEntry, type ListedTables, pagesOfEntry, shapeOf, type TableShape } from './listed-tables.ts';
+import {
+  inputAddress,
+  type ListedEntry,
+  type ListedTables,
+  pagesOfEntry,
+  shapeOf,
+  type TableShape,
+} from './listed-tables.ts';
 
 /** By which address some device reaches the one that is looked for. */
 export interface Reach {
