@@ -31,7 +31,7 @@ export class AmdIommuDevice extends Device {
 
   protected override onRealize(): void {
     super.onRealize();
-    const { memory, events, checks, faults, units } = this.#context;
+    const { memory, host, events, checks, faults, units } = this.#context;
     const rootBus = this.#context.rootBus();
     if (rootBus === null) throw new CommandError(`${this.type.name} needs a machine with PCI; choose -M viommu or q35`);
     if (units.all.length > 0) throw new CommandError('QEMU does not support multiple vIOMMUs for x86 yet.');
@@ -50,6 +50,7 @@ export class AmdIommuDevice extends Device {
       checks,
       faults,
     });
+    host.adoptPlatform(['amd-gcr3']);
     units.add(unit);
     rootBus.iommuOps = unit;
   }

@@ -1157,6 +1157,8 @@ export const schema: SchemaShape = {
         'unknown-endpoint',
         'endpoint-not-attached',
         'reserved-region',
+        'pasid-not-supported',
+        'outside-dma-windows',
       ],
     },
     TranslationStage: { kind: 'enum', values: ['first', 'second'] },

@@ -1305,7 +1305,9 @@ export type FaultReason =
   | 'command-buffer-unreachable'
   | 'unknown-endpoint'
   | 'endpoint-not-attached'
-  | 'reserved-region';
+  | 'reserved-region'
+  | 'pasid-not-supported'
+  | 'outside-dma-windows';
 
 /** Which of the two stages. */
 export type TranslationStage = 'first' | 'second';
