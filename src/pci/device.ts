@@ -205,6 +205,7 @@ export abstract class PciDevice extends Device implements Snapshottable<PciDevic
     try {
       checkUnmodelled(this, devfn);
       super.realize(bus);
+      this.#announce(bus);
     } catch (error) {
       this.#leave();
       this.assign(pciProperties.addr, asked);
@@ -214,6 +215,7 @@ export abstract class PciDevice extends Device implements Snapshottable<PciDevic
 
   override unrealize(): void {
     if (!this.realized) return;
+    this.bus.effectiveIommuOps()?.unplugged?.(this);
     super.unrealize();
     this.#leave();
   }
@@ -241,6 +243,16 @@ export abstract class PciDevice extends Device implements Snapshottable<PciDevic
 
   /** What a reset does beyond the registers that all functions have. */
   protected onReset(): void {}
+
+  /** Whoever stands in front of the bus can refuse the function. */
+  #announce(bus: PciBus): void {
+    try {
+      bus.effectiveIommuOps()?.plugged?.(this);
+    } catch (error) {
+      super.unrealize();
+      throw error;
+    }
+  }
 
   #leave(): void {
     this.#function?.remove();
