@@ -46,7 +46,7 @@ function requestOf(machine: Machine, args: Arguments): IommuRequest {
   const need = <Name extends keyof Arguments>(name: Name): NonNullable<Arguments[Name]> => {
     const value = args[name];
     if (value === undefined) throw new CommandError(`Parameter '${name}' is missing`);
-    return value as NonNullable<Arguments[Name]>;
+    return value;
   };
   const endpoint = (): number => args.endpoint ?? machine.findDevice(need('device')).requesterId();
   const type = args.request;

@@ -7,7 +7,6 @@ import type { IommuEntry, IommuRegionOperations } from '../../memory/iommu-regio
 import type { RegionOwner } from '../../memory/region.ts';
 import type { PciBus } from '../../pci/bus.ts';
 import type { PciIommuOps } from '../../pci/iommu-ops.ts';
-import type { ModelEventData } from '../../trace/model-events.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import type { TraceParts } from '../../trace/trace.ts';
 import type { OfferedFeatures, VirtioTransport } from '../../virtio/device.ts';
@@ -40,8 +39,6 @@ import { hostRegions } from './reserved-regions.ts';
 import { SpaceList } from './space-list.ts';
 import { Translation } from './translation.ts';
 import { type IommuBackend, VirtioIommuDevice } from './virtio-device.ts';
-
-type FaultEvent = ModelEventData<'IOMMU_FAULT'>;
 
 export interface VirtioIommuUnitState {
   bypass: boolean;
@@ -353,7 +350,7 @@ export class VirtioIommuUnit implements IommuUnit, PciIommuOps, IommuBackend, Sn
       address: address & ~0xfffn,
       access: access === 'write' ? 'write' : 'read',
       code,
-      reason: name as FaultEvent['reason'],
+      reason: name,
     });
   }
 }
