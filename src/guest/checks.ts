@@ -49,7 +49,7 @@ export function checkTarget(
     );
   }
   if (permissions.length === 0) throw new CommandError("Parameter 'permissions' is empty; give read, write or both");
-  if (shape.stage === 'second' && permissions.includes('execute')) {
+  if (shape.stage !== 'first' && permissions.includes('execute')) {
     throw new CommandError('Second-stage tables have no right to execute; leave execute out');
   }
   if (shape.stage === 'first' && !permissions.includes('read')) {

@@ -1,11 +1,12 @@
 import { hex } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
+import { ENTRY_FORMATS, type EntryFormat } from './entry-formats.ts';
 import { PAGE, type Processor } from './processor.ts';
 import type { TablePages } from './table-pages.ts';
 
 /** Which kind of page table, and how far it reaches. */
 export interface PageTableShape {
-  readonly stage: 'first' | 'second';
+  readonly stage: 'first' | 'second' | 'amd';
   /** Levels of tables: 3 or 4. */
   readonly levels: number;
   /** The highest level whose entries may map a page: 1 for 4 KiB, 2 for 2 MiB too, 3 for 1 GiB too. */
@@ -16,12 +17,6 @@ export type PagePermission = 'read' | 'write' | 'execute';
 
 const ENTRIES = 512;
 const POINTER = 0x000f_ffff_ffff_f000n;
-const LARGE = 1n << 7n;
-/** VT-d 9.8, second-stage entries: read and write. */
-const SECOND = { read: 1n, write: 2n } as const;
-/** VT-d 9.7, first-stage entries. */
-const FIRST = { present: 1n, write: 2n, user: 4n, accessed: 1n << 5n, dirty: 1n << 6n, noExecute: 1n << 63n } as const;
-
 /** Part of a range of addresses that one entry of a table covers; `last` is inclusive. */
 interface Part {
   readonly index: number;
@@ -37,12 +32,14 @@ export class PageTable {
   readonly #processor: Processor;
   readonly #pages: TablePages;
   readonly #shape: PageTableShape;
+  readonly #format: EntryFormat;
   readonly root: bigint;
 
   constructor(processor: Processor, pages: TablePages, shape: PageTableShape, root: bigint) {
     this.#processor = processor;
     this.#pages = pages;
     this.#shape = shape;
+    this.#format = ENTRY_FORMATS[shape.stage];
     this.root = root;
   }
 
@@ -61,8 +58,7 @@ export class PageTable {
 
   /** Maps the range with the largest pages that fit. The caller has counted the tables and has checked the range. */
   map(iova: bigint, address: bigint, size: bigint, permissions: ReadonlySet<PagePermission>): void {
-    const bits = this.#shape.stage === 'first' ? firstStageBits(permissions) : secondStageBits(permissions);
-    this.#map(this.#shape.levels, this.root, iova, iova + size - 1n, address - iova, bits);
+    this.#map(this.#shape.levels, this.root, iova, iova + size - 1n, address - iova, permissions);
   }
 
   /** @throws CommandError unless all of the range is mapped, by pages that lie in it as a whole; changes nothing */
@@ -86,9 +82,9 @@ export class PageTable {
     let needed = 0;
     for (const part of partsOf(level, start, last)) {
       const entry = entries[part.index]!;
-      if (!this.#present(entry)) {
+      if (!this.#format.isPresent(entry)) {
         needed += tablesUnder(this.#shape, level, part, offset);
-      } else if (isLeaf(entry, level)) {
+      } else if (this.#format.isPage(entry, level)) {
         throw new CommandError(`${hex(part.start)} is mapped already; unmap it first`);
       } else {
         needed += this.#count(level - 1, entry & POINTER, part.start, part.last, offset);
@@ -97,19 +93,26 @@ export class PageTable {
     return needed;
   }
 
-  #map(level: number, table: bigint, start: bigint, last: bigint, offset: bigint, bits: bigint): void {
+  #map(
+    level: number,
+    table: bigint,
+    start: bigint,
+    last: bigint,
+    offset: bigint,
+    permissions: ReadonlySet<PagePermission>,
+  ): void {
     const entries = this.#load(table);
     const before = entries.slice();
     for (const part of partsOf(level, start, last)) {
       const entry = entries[part.index]!;
-      if (!this.#present(entry) && fits(this.#shape, level, part, offset)) {
-        entries[part.index] = (part.start + offset) | bits | (level > 1 ? LARGE : 0n);
+      if (!this.#format.isPresent(entry) && fits(this.#shape, level, part, offset)) {
+        entries[part.index] = this.#format.page(part.start + offset, level, permissions);
         continue;
       }
-      const below = this.#present(entry) ? entry & POINTER : this.#pages.take();
+      const below = this.#format.isPresent(entry) ? entry & POINTER : this.#pages.take();
       // A table is filled before it is linked: nobody who walks meanwhile finds a half.
-      this.#map(level - 1, below, part.start, part.last, offset, bits);
-      if (!this.#present(entry)) entries[part.index] = below | this.#linkBits();
+      this.#map(level - 1, below, part.start, part.last, offset, permissions);
+      if (!this.#format.isPresent(entry)) entries[part.index] = this.#format.table(below, level);
     }
     this.#store(table, before, entries);
   }
@@ -118,8 +121,8 @@ export class PageTable {
     const entries = this.#load(table);
     for (const part of partsOf(level, start, last)) {
       const entry = entries[part.index]!;
-      if (!this.#present(entry)) throw new CommandError(`${hex(part.start)} is not mapped`);
-      if (!isLeaf(entry, level)) {
+      if (!this.#format.isPresent(entry)) throw new CommandError(`${hex(part.start)} is not mapped`);
+      if (!this.#format.isPage(entry, level)) {
         this.#check(level - 1, entry & POINTER, part.start, part.last);
       } else if (!isWhole(level, part)) {
         const size = spanOf(level);
@@ -136,23 +139,13 @@ export class PageTable {
     const before = entries.slice();
     for (const part of partsOf(level, start, last)) {
       const entry = entries[part.index]!;
-      const leaf = isLeaf(entry, level);
+      const leaf = this.#format.isPage(entry, level);
       if (!leaf) this.#unmap(level - 1, entry & POINTER, part.start, part.last, gone);
       const goes = !leaf && gone !== null && isWhole(level, part);
       if (goes) gone.push(entry & POINTER);
       if (leaf || goes) entries[part.index] = 0n;
     }
     this.#store(table, before, entries);
-  }
-
-  #present(entry: bigint): boolean {
-    return (entry & (this.#shape.stage === 'first' ? FIRST.present : SECOND.read | SECOND.write)) !== 0n;
-  }
-
-  /** Rights of an entry that leads to a table: all, since those of the page decide. */
-  #linkBits(): bigint {
-    if (this.#shape.stage === 'second') return SECOND.read | SECOND.write;
-    return FIRST.present | FIRST.write | FIRST.user | FIRST.accessed;
   }
 
   #load(table: bigint): BigUint64Array {
@@ -177,10 +170,6 @@ export class PageTable {
 /** Bytes that one entry of a table of this level covers. */
 function spanOf(level: number): bigint {
   return PAGE << BigInt(9 * (level - 1));
-}
-
-function isLeaf(entry: bigint, level: number): boolean {
-  return level === 1 || (entry & LARGE) !== 0n;
 }
 
 function isWhole(level: number, part: Part): boolean {
@@ -214,15 +203,4 @@ function* partsOf(level: number, start: bigint, last: bigint): Generator<Part> {
     yield { index: Number((at / span) & BigInt(ENTRIES - 1)), start: at, last: end < last ? end : last };
     at = end + 1n;
   }
-}
-
-function secondStageBits(permissions: ReadonlySet<PagePermission>): bigint {
-  return (permissions.has('read') ? SECOND.read : 0n) | (permissions.has('write') ? SECOND.write : 0n);
-}
-
-/** Accessed and dirty are set from the start, as by a kernel that does not look at them. */
-function firstStageBits(permissions: ReadonlySet<PagePermission>): bigint {
-  const { present, user, accessed, dirty, noExecute } = FIRST;
-  const write = permissions.has('write') ? FIRST.write | dirty : 0n;
-  return present | user | accessed | write | (permissions.has('execute') ? 0n : noExecute);
 }

@@ -1,19 +1,26 @@
 import { CommandError } from '../core/errors.ts';
+import { AmdGuestDriver } from '../guest/amd/driver.ts';
 import type { GuestDriver } from '../guest/guest-driver.ts';
 import { IntelGuestDriver } from '../guest/intel-driver.ts';
 import { VirtioIommuDriver } from '../guest/virtio/iommu-driver.ts';
+import type { SpaprPlatform } from '../guest/spapr/platform.ts';
+import { TceDriver } from '../guest/spapr/tce-driver.ts';
 import type { ConfigAccess } from '../guest/virtio/registers.ts';
+import { REGISTERS_BASE as AMD_REGISTERS_BASE } from '../iommu/amd/registers.ts';
 import { REGISTERS_BASE } from '../iommu/intel/registers.ts';
 import type { PciPlace } from '../iommu/place.ts';
 import type { IommuUnit } from '../iommu/unit.ts';
+import { SpaprTceUnit } from '../iommu/spapr/unit.ts';
 import { VirtioIommuUnit } from '../iommu/virtio/unit.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 
 /** By kind of vIOMMU. */
 const DRIVERS: Readonly<Record<string, (memory: AddressSpace, unit: IommuUnit) => GuestDriver>> = {
+  'amd-iommu': (memory) => new AmdGuestDriver({ memory, registers: AMD_REGISTERS_BASE }),
   'intel-iommu': (memory) => new IntelGuestDriver({ memory, registers: REGISTERS_BASE }),
   'virtio-iommu-pci': (memory, unit) => new VirtioIommuDriver({ memory, config: configOf(virtio(unit).place) }),
+  'spapr-tce': (memory, unit) => new TceDriver({ memory, platform: platformOf(unit) }),
 };
 
 interface SavedDriver {
@@ -69,6 +76,15 @@ export class Guests implements Snapshottable<SavedDriver[]> {
 function virtio(unit: IommuUnit): VirtioIommuUnit {
   if (unit instanceof VirtioIommuUnit) return unit;
   throw new Error(`${unit.name} is no virtio-iommu`);
+}
+
+/** What a pSeries guest sees: hypercalls, and DMA windows as its device tree has them. */
+export function platformOf(unit: IommuUnit): SpaprPlatform {
+  if (!(unit instanceof SpaprTceUnit)) throw new Error(`${unit.name} has no TCE tables`);
+  return {
+    hypercall: (number, args) => unit.hypercalls.call(number, args),
+    windowOf: (liobn) => unit.firmwareWindow(liobn),
+  };
 }
 
 /** Configuration space of the function in a place, as processors reach it. */
