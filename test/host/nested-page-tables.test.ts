@@ -19,7 +19,9 @@ function attached() {
   const { firstStage, domainId } = entry;
   const table = nestedPages.allocate(guest.device, guest.stage, { firstStage: firstStage!, domainId });
   pasids.attach(5, table, entry);
-  const fill = (): void => void [guest.byte(IOVA, 5), guest.byte(IOVA + 0x1000n, 5)];
+  const fill = (): void => {
+    for (const address of [IOVA, IOVA + 0x1000n]) guest.byte(address, 5);
+  };
   fill();
   return { guest, pasids, nestedPages, entry, table, fill };
 }
