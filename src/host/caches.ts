@@ -122,6 +122,11 @@ export class HostCaches {
     this.#devices.delete(requester);
   }
 
+  /** All translations in no order that means anything. */
+  unordered(): HostIotlbEntry[] {
+    return this.#iotlb.unordered() as HostIotlbEntry[];
+  }
+
   /** All translations, by table, domain id, PASID and page. */
   translations(): HostIotlbEntry[] {
     return this.#iotlb.entries() as HostIotlbEntry[];

@@ -28,10 +28,10 @@ export class FlushAudit {
     const domainId = flush.domainId ?? this.#domainOf(flush.pasid);
     const covers = (entry: HostIotlbEntry): boolean =>
       tables.has(entry.table) && inScope(flush, domainId, entry) && meets(flush, entry);
-    const before = this.#iommu.caches.translations();
+    const before = this.#iommu.caches.unordered();
     const needless = new Set(before.filter((entry) => covers(entry) && !this.#isStale(entry, nested)));
     const dropped = body();
-    const after = new Set(this.#iommu.caches.translations());
+    const after = new Set(this.#iommu.caches.unordered());
     const name = `IOTLB flush of ${words(flush, domainId)}`;
     this.#judge(name, 'translations', before, after, covers);
     const superfluous = before.filter((entry) => needless.has(entry) && !after.has(entry)).length;
@@ -129,9 +129,6 @@ function words(flush: IotlbFlush | PasidCacheFlush, domainId: number | undefined
   if (flush.granularity === 'global') return 'everything';
   const domain = domainId === undefined ? [] : [`domain ${domainId}`];
   const pasid = flush.pasid === undefined ? [] : [`PASID ${flush.pasid}`];
-  const range =
-    'address' in flush && flush.address !== undefined
-      ? [`${hex(flush.size ?? 0n)} bytes at ${hex(flush.address)}`]
-      : [];
+  const range = 'address' in flush ? [`${hex(flush.size ?? 0n)} bytes at ${hex(flush.address)}`] : [];
   return [...domain, ...pasid, ...range].join(', ');
 }

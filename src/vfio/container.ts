@@ -113,6 +113,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
   /** Leaves nothing mapped and no notifier registered. */
   disconnect(): void {
     this.addressSpace.removeListener(this);
+    this.#map.dispose();
   }
 
   /** @throws CommandError when the host refuses the map, or the vIOMMU the region notifier; nothing is left then */
@@ -175,6 +176,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     }
     state.guestRegions.forEach((counters, index) => this.#guestRegions[index]!.restore(counters));
     this.#map.restore(state.map);
+    this.#map.restoreTranslated(this.#guestRegions.length > 0);
   }
 
   /** Nobody could do anything about an unmap that the host refuses: the section has gone, and the others must go on. */

@@ -3,7 +3,7 @@
  * mistake, which a check names, and once done right.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { NEW, OLD, Scenario, VIRTUAL } from './rig.ts';
+import { NEW, Scenario, VIRTUAL } from './rig.ts';
 
 const [BEFORE, AFTER] = ['011dd001', '0e0e0e0e'];
 /** PASID-based IOTLB descriptors (type 6) of domain 1: the page at an address (granularity 3), or all of a PASID (2). */

@@ -26,7 +26,8 @@ describe('an invalidation that covers a whole page directory entry (QEMU 36d2d52
     expect(await scenario.sees(IOVA)).toBe('00000000');
     await scenario.map(IOVA, OLD, 0x1000n);
     const { data } = await scenario.client.events.next('IOMMU_MAPPED');
-    expect(data.listeners[0]).toMatchObject({ status: 'error', desc: expect.stringContaining('is mapped already') });
+    expect(data.listeners[0]?.status).toBe('error');
+    expect(data.listeners[0]?.desc).toContain('which is mapped already');
     await scenario.unmap(IOVA, 0x1000n);
     expect(await scenario.violations()).toMatchObject({ 'bad-unmap': 1 });
     expect(scenario.sentences('bad-unmap')).toEqual([
