@@ -32,6 +32,7 @@ export const hostIommuProperties: readonly Property<unknown>[] = [
   optional('context-cache-size', uint32, 'Entries of the context cache'),
   optional('ats-cache-size', uint32, "Entries of each function's own cache of translations (ATS)"),
   optional('seed', uint32, 'Seed of the replacement in the caches'),
+  optional('built-in-functions', bool, 'Whether the host has functions beside those that are declared'),
 ];
 
 const bdf = objectProperty('bdf', hostPciAddress, null, {
@@ -44,6 +45,7 @@ export const hostFunctionProperties: readonly Property<unknown>[] = [
   optional('pasid-bits', uint8, 'Width of a PASID'),
   optional('ats', bool, 'Whether the function may cache translations'),
   optional('pri', bool, 'Whether the function may ask for pages'),
+  optional('pf', str, 'Address of the physical function that it is a virtual one of'),
 ];
 
 type OptionValue = string | number | boolean | bigint;

@@ -1589,6 +1589,7 @@ export const schema: SchemaShape = {
       members: [
         { name: 'bdf', type: { kind: 'string' }, optional: false },
         { name: 'group', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: true },
+        { name: 'physical-function', type: { kind: 'string' }, optional: true },
         { name: 'device', type: { kind: 'string' }, optional: true },
         { name: 'pasid-bits', type: { kind: 'integer', minimum: 0, maximum: 20 }, optional: false },
         { name: 'ats', type: { kind: 'boolean' }, optional: false },

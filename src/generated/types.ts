@@ -1820,6 +1820,8 @@ export interface HostFunctionInfo {
   bdf: string;
   /** Number of its IOMMU group; absent where it has none. */
   group?: number | undefined;
+  /** PCI address of the function that it is a virtual one of. */
+  'physical-function'?: string | undefined;
   /** The device that it is assigned to. */
   device?: string | undefined;
   /** Width of its PASIDs in bits; 0 without PASID. */
