@@ -47,6 +47,7 @@ export class Isolation {
   /** A shadowed range was mapped. */
   mapped(tenant: Tenant, mapping: HostMapping): void {
     const reach = this.#add(tenant, mapping);
+    if (this.#reaches.size < 2) return;
     for (const block of blocksOf(reach)) {
       for (const other of this.#blocks.get(block) ?? []) this.#compare(reach, other);
     }
