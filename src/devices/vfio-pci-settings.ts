@@ -14,7 +14,6 @@ export const vfioPciSettings: readonly Property<unknown>[] = [
   deviceProperty('x-vga', bool, false),
   deviceProperty('x-req', bool, true),
   deviceProperty('x-igd-opregion', bool, false),
-  deviceProperty('x-enable-migration', bool, false),
   deviceProperty('x-no-mmap', bool, false),
   deviceProperty('x-balloon-allowed', bool, false),
   deviceProperty('x-no-kvm-intx', bool, false),
