@@ -1304,7 +1304,7 @@ export type TranslationStage = 'first' | 'second';
 
 /** One field of an entry. */
 export interface EntryField {
-  /** Its name in the specification. */
+  /** Its name in the specification, or for what the host has itself a word. */
   name: string;
   /** Its value; of a pointer the address. */
   value: bigint;
@@ -1314,15 +1314,15 @@ export interface EntryField {
 export interface TranslationStep {
   /** The stage that the entry belongs to, or leads to. */
   stage: TranslationStage;
-  /** What it is: `root-entry`, `context-entry`, `pasid-directory-entry`, `pasid-table-entry` or `page-table-entry`. */
+  /** What it is: `root-entry`, `context-entry`, `pasid-directory-entry`, `pasid-table-entry` or `page-table-entry`; with `via` `host` also `attached-pasid`, what the host has for a PASID by contract iommufd, and `host-mapping`, a range of the second stage. */
   structure: string;
   /** Level of a page-table entry: 1 is the lowest. */
   level?: number | undefined;
-  /** Its index in its table. */
+  /** Its index in its table; of a `host-mapping` the id of the page table. */
   index: number;
-  /** Guest-physical address of the entry. */
+  /** Guest-physical address of the entry; of a `host-mapping` where the range begins. */
   address: bigint;
-  /** Its 64-bit words as they are in memory, low first. */
+  /** Its 64-bit words as they are in memory, low first; none for what is in no memory of the guest. */
   raw: readonly bigint[];
   /** The same decoded. */
   fields: readonly EntryField[];
@@ -1344,7 +1344,7 @@ export interface TranslationResultTranslated {
   permissions: readonly Permission[];
   /** Where it came from. */
   source: TranslationSource;
-  /** With `explain`: the entries that were read, in that order; none where a cache answered. */
+  /** With `explain`: the entries on the way, in that order. */
   steps?: readonly TranslationStep[] | undefined;
 }
 
@@ -1358,7 +1358,7 @@ export interface TranslationResultFault {
   reason: FaultReason;
   /** The same as a sentence, with the entry concerned. */
   desc: string;
-  /** With `explain`: the entries that were read, in that order; none where a cache answered. */
+  /** With `explain`: the entries on the way, in that order. */
   steps?: readonly TranslationStep[] | undefined;
 }
 
@@ -1414,7 +1414,7 @@ export interface IommuTranslateArguments {
   pasid?: number | undefined;
   /** Whose translation; default `viommu`. */
   via?: TranslateVia | undefined;
-  /** With the entries that were read; default false. Only with `via` `viommu`. */
+  /** With the entries that the way leads over, by the tables as they are now; default false. */
   explain?: boolean | undefined;
 }
 
