@@ -2139,7 +2139,7 @@ export interface QueryBreaksReturn {
 export interface FaultInjectArguments {
   /** The step. */
   point: FaultPoint;
-  /** How it goes wrong; not every step takes every kind. */
+  /** How it goes wrong: one of those that the step takes. */
   kind: FaultKind;
   /** How many passes are let through first. Default 0. */
   after?: number | undefined;
