@@ -35,7 +35,7 @@ export class FlushAudit {
     const name = `IOTLB flush of ${words(flush, domainId)}`;
     this.#judge(name, 'translations', before, after, covers);
     const superfluous = before.filter((entry) => needless.has(entry) && !after.has(entry)).length;
-    const desc = `The ${name} of '${this.#device}' dropped ${superfluous} translations that the tables still give`;
+    const desc = `The ${name} of '${this.#device}' dropped ${superfluous} of the translations that the tables still give`;
     this.#checks.count('over-flush', desc, superfluous);
     return dropped;
   }
@@ -83,11 +83,11 @@ export class FlushAudit {
     const lost = before.filter((entry) => !covers(entry) && !after.has(entry)).length;
     const device = this.#device;
     if (kept > 0) {
-      const desc = `${kept} ${what} in the scope of the ${name} of '${device}' outlived it`;
+      const desc = `The ${name} of '${device}' left ${kept} of the ${what} in its scope`;
       this.#checks.fail('flush-scope', { device, desc });
     }
     if (lost > 0) {
-      const desc = `${lost} ${what} outside the scope of the ${name} of '${device}' went with it`;
+      const desc = `The ${name} of '${device}' took ${lost} of the ${what} outside its scope along`;
       this.#checks.fail('flush-scope', { device, desc });
     }
   }

@@ -54,7 +54,7 @@ describe('an invalidation that misses entries (QEMU a4b6e1be2c, 3e090e3489)', ()
     await scenario.invalidate(allOf(5n));
     expect(await scenario.violations()).toEqual({ 'flush-scope': 1 });
     expect(scenario.sentences('flush-scope')).toEqual([
-      "2 translations in the scope of the IOTLB flush of domain 1, PASID 5 of 'nic0' outlived it",
+      "The IOTLB flush of domain 1, PASID 5 of 'nic0' left 2 of the translations in its scope",
     ]);
     expect(await scenario.sees(VIRTUAL, 5)).toBe(BEFORE);
     expect(await scenario.violations()).toEqual({ 'flush-scope': 1, 'stale-translation': 1 });
