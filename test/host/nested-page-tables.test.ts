@@ -55,6 +55,14 @@ describe('nested page tables', () => {
     expect(guest.device.pasids).toBe(pasids);
   });
 
+  it('lose with their second stage what led through it', () => {
+    const { guest } = attached();
+    expect(guest.host.iotlbEntries()).toHaveLength(2);
+    guest.stage.unmap(0n, 1n << 64n);
+    expect(guest.host.iotlbEntries()).toEqual([]);
+    expect(guest.byte(IOVA, 5)).toHaveProperty('code');
+  });
+
   it('replaced by another one lose what was cached of them for that PASID', () => {
     const { guest, pasids, nestedPages, entry } = attached();
     const { firstStage, domainId } = entry;
