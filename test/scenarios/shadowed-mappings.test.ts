@@ -100,6 +100,21 @@ describe('a reset of a machine that translates (QEMU 2cc9ddcceb, 43530095e1)', (
   });
 });
 
+describe('a guest that switches translation off (QEMU 2cc9ddcceb)', () => {
+  it.each<[string, number, string]>([
+    ['leaves the device without memory', 1, 'fault'],
+    ['gives it all of the memory', 0, '011dd001'],
+  ])('%s', async (_what, lost, seen) => {
+    scenario = await Scenario.start();
+    await scenario.translated();
+    await scenario.map(IOVA, OLD, 0x1000n);
+    if (lost > 0) await scenario.inject({ point: 'map', kind: 'lose' });
+    await scenario.write(GCMD, 0n);
+    expect(await scenario.sees(OLD)).toBe(seen);
+    expect(await scenario.violations()).toEqual(lost > 0 ? { 'layout-after-reset': 1 } : {});
+  });
+});
+
 describe('a notifier that can never be told of anything (QEMU 09adb0e021)', () => {
   it.each([
     ['fsts=on', 'with fsts=on the tables are of the first stage'],

@@ -1,5 +1,5 @@
 import { hex } from '../../core/address.ts';
-import { formatBdf, formatShortBdf } from '../../core/bdf.ts';
+import { formatShortBdf } from '../../core/bdf.ts';
 import { CommandError } from '../../core/errors.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
 import type { DeviceTlbFlush, GuestCapabilities, HostIommuDevice } from '../../memory/host-device.ts';
@@ -13,13 +13,11 @@ import type { Snapshottable } from '../../trace/snapshot.ts';
 import type { TraceParts } from '../../trace/trace.ts';
 import { faultReason } from '../faults.ts';
 import { MappingEvents } from '../mapping-events.ts';
-import type { Binding } from '../object.ts';
 import type { Reach, ReverseSearch } from '../reverse-search.ts';
 import type {
   AtsEntry,
   AtsRequest,
   BypassMode,
-  IommuDeviceInfo,
   IommuInfo,
   IommuMode,
   IommuUnit,
@@ -37,6 +35,7 @@ import {
   type SharedRegions,
   sharedRegions,
 } from './device-address-space.ts';
+import { describeCaches, describeCapabilities, describeDevices } from './describe.ts';
 import { HostDevices } from './host-devices.ts';
 import type { RootTable, TranslationFaultReport } from './invalidation.ts';
 import { LookUp } from './look-up.ts';
@@ -45,10 +44,11 @@ import { PageRequests } from './page-requests.ts';
 import type { IntelProperties } from './properties.ts';
 import { RegisterLevel, type RegisterLevelState } from './register-level.ts';
 import { REGISTERS_BASE, REGISTERS_SIZE } from './registers.ts';
-import { IOTLB_ENTRIES, Remapping, type TranslatedSpace } from './remapping.ts';
+import { Remapping, type TranslatedSpace } from './remapping.ts';
 import { RequestTranslator } from './request-translator.ts';
 import { ReverseLookUp } from './reverse-look-up.ts';
 import { Shadow } from './shadow.ts';
+import { shadowedMappings, shadowedTable } from './shadowed-tables.ts';
 import { type IntelTableEntry, tableEntries } from './table-listing.ts';
 import { Translation, type TranslationState } from './translation.ts';
 
@@ -93,9 +93,12 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       qomPath: string;
       properties: IntelProperties;
       systemMemory: AddressSpace;
+      /** Called when software has switched translation off, and all devices see plain memory. */
+      onDisabled?: () => void;
     } & TraceParts,
   ) {
-    const { id, qomPath, properties, systemMemory, ...trace } = options;
+    const { id, qomPath, properties, systemMemory, events, checks, faults } = options;
+    const trace = { events, checks, faults };
     this.id = id;
     this.qomPath = qomPath;
     this.properties = properties;
@@ -112,6 +115,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       hasHostDevice: (space) => this.#hostDevices.isBehind(space),
       flushHostDevices: (space, flush, origin) => this.#hostDevices.flush(space, flush, origin),
       onSwitched: (space) => this.#tellSwitch(space),
+      onDisabled: () => options.onDisabled?.(),
     });
     this.registers = new RegisterLevel({
       properties,
@@ -220,38 +224,20 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
   }
 
   describe(): IommuInfo {
-    const { awBits, cachingMode, deviceIotlb, dmaTranslation, firstStage, pasidBits, svm } = this.properties;
-    const { contexts, iotlb } = this.#remapping;
     return {
       id: this.name,
       kind: this.kind,
       'qom-path': this.qomPath,
       mode: this.mode,
       capabilities: {
-        'aw-bits': awBits,
-        'pasid-bits': pasidBits,
-        'first-stage': firstStage,
-        'second-stage': !firstStage && dmaTranslation,
-        nested: false,
-        'caching-mode': cachingMode,
-        'device-iotlb': deviceIotlb,
-        'page-requests': svm,
+        ...describeCapabilities(this.properties),
         registers: this.registers
           .registers()
           .filter(({ name }) => name === 'CAP' || name === 'ECAP')
           .map(({ name, value }) => ({ name, value })),
       },
-      devices: this.deviceSpaces().flatMap((space) => this.#describeDevices(space)),
-      caches: [
-        {
-          name: 'context',
-          entries: contexts.entries,
-          size: this.#remapping.spaces().filter(({ space }) => space.functions.length > 0).length,
-          hits: contexts.hits,
-          misses: contexts.misses,
-        },
-        { name: 'iotlb', entries: iotlb.size, size: IOTLB_ENTRIES, hits: iotlb.hits, misses: iotlb.misses },
-      ],
+      devices: this.deviceSpaces().flatMap((space) => describeDevices(this.#remapping, space)),
+      caches: describeCaches(this.#remapping),
     };
   }
 
@@ -325,20 +311,6 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     if (this.properties.firstStage) this.#translation.evaluate(target);
   }
 
-  #describeDevices(space: IntelDeviceSpace): IommuDeviceInfo[] {
-    const { enabled, look, root } = this.#remapping;
-    const { iommuObject, bypass } = space;
-    const binding = iommuObject.binding && withoutTag(iommuObject.binding);
-    const domainId = enabled && look.resolve(root, space.sourceId, -1, null) ? look.domainId : undefined;
-    return space.functions.map((device) => ({
-      device: device.label,
-      bdf: formatBdf(device.bdf()),
-      bypass,
-      ...(domainId !== undefined && { 'domain-id': domainId }),
-      ...(binding !== null && { binding }),
-    }));
-  }
-
   /** Functions behind a bridge of conventional PCI share the space of the function that the bridge names for them. */
   #spaceOf(bus: PciBus, devfn: number, pasid: number | null): TranslatedSpace {
     const present = this.#remapping.find(bus, devfn, pasid);
@@ -380,8 +352,8 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       minPageSize: 4096n,
       translate: (address, access, attributes) => this.#translator.translate(target(), address, access, attributes),
       replay: (notifier) => this.#translation.replay(target(), notifier),
-      mappings: (first, last) => this.#translation.mappings(target(), first, last),
-      tables: () => this.#translation.tables(target()),
+      mappings: (first, last) => shadowedMappings(this.#remapping, target().space, first, last),
+      tables: () => shadowedTable(this.#remapping, target().space),
       notifyFlagChanged: (old, now) =>
         checkNotifiers(this.#remapping, { space: target().space, old, now }, this.#trace.checks),
     };
@@ -420,9 +392,4 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       reason: faultReason(code).reason as FaultEvent['reason'],
     });
   }
-}
-
-/** The tag is what the unit tells the host; a reply has the device's domain-id beside the binding. */
-function withoutTag({ address, size, format, origin }: Binding): Binding {
-  return { address, size, format, origin };
 }
