@@ -93,7 +93,7 @@ describe('a host that can do less than the guest was promised (QEMU 109aec52e5)'
 describe('host pages that are larger than the guest maps (QEMU 94df5b2180)', () => {
   it('are no host for this guest, and said so before anything is assigned', async () => {
     scenario = await Scenario.start();
-    const host = { 'qom-type': 'host-iommu', id: 'host0', 'page-sizes': '2M' };
+    const host = { 'qom-type': 'host-iommu', id: 'host0', 'page-sizes': '2M' } as const;
     await expect(scenario.client.execute('object-add', host)).rejects.toThrow(
       "Parameter 'page-sizes' must have 4K among its values: guests map RAM in pages of that size",
     );
