@@ -24,8 +24,6 @@ export interface ContextEntry {
   readonly requester: number;
   /** Different for each entry that the host ever made. */
   readonly serial: number;
-  /** The operation that made the function's context what it is. */
-  readonly operation: number;
   readonly stage: HostPageTable;
   /** Null: requests with PASID are blocked. */
   readonly nested: NestedTable | null;

@@ -337,10 +337,9 @@ export class HostFunction implements HostIommuDevice {
   #makeContext(): void {
     const iommu = this.#iommu;
     this.#contextOperation = iommu.operation;
-    const [stage, operation] = [this.#table, this.#contextOperation];
+    const stage = this.#table;
     const serial = iommu.nextContextSerial();
-    this.#context =
-      stage === null ? null : { requester: this.requester, serial, operation, stage, nested: this.#nested };
+    this.#context = stage === null ? null : { requester: this.requester, serial, stage, nested: this.#nested };
   }
 
   #openPasids(table: PasidTable): PasidAttachments {
