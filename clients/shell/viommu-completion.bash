@@ -9,6 +9,7 @@ _viommu_commands='
   query-qmp-schema
   query-clients
   human-monitor-command
+  query-chardev
   query-status
   query-name
   query-uuid
@@ -20,6 +21,12 @@ _viommu_commands='
   system_reset
   system_powerdown
   quit
+  query-machines
+  query-cpu-definitions
+  query-cpu-model-expansion
+  query-sev-capabilities
+  query-sgx-capabilities
+  query-command-line-options
   migrate-recover
   migrate-pause
   yank
@@ -31,6 +38,8 @@ _viommu_commands='
   qom-list-properties
   object-add
   object-del
+  query-memdev
+  query-iothreads
   device-list-properties
   device_add
   device_del
@@ -39,6 +48,7 @@ _viommu_commands='
   query-flat-view
   memory-read
   memory-write
+  pmemsave
   iommu-bind-pasid-table
   iommu-unbind-pasid-table
   iommu-flush-iotlb
@@ -69,6 +79,7 @@ _viommu_ask() {
   3)
     case ${COMP_WORDS[2]} in
     human-monitor-command) form='{"command-line": }' ;;
+    query-cpu-model-expansion) form='{"type": , "model": }' ;;
     migrate-recover) form='{"uri": }' ;;
     yank) form='{"instances": }' ;;
     qom-list) form='{"path": }' ;;
@@ -83,6 +94,7 @@ _viommu_ask() {
     query-flat-view) form='{"address-space": }' ;;
     memory-read) form='{"address": , "size": }' ;;
     memory-write) form='{"address": , "data": }' ;;
+    pmemsave) form='{"val": , "size": , "filename": }' ;;
     iommu-bind-pasid-table) form='{"device": , "address": }' ;;
     iommu-unbind-pasid-table) form='{"device": }' ;;
     iommu-flush-iotlb) form='{"device": , "granularity": }' ;;

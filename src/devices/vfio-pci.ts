@@ -11,8 +11,8 @@ import type { HostAddress } from '../vfio/host-address.ts';
 import type { DeviceContext } from './context.ts';
 
 export const vfioPciProperties = {
-  host: deviceProperty('host', hostPciAddress, null),
   sysfsdev: deviceProperty('sysfsdev', str, null),
+  host: deviceProperty('host', hostPciAddress, null),
   iommufd: deviceProperty('iommufd', str, null, { description: 'Set host IOMMUFD backend device' }),
 } as const;
 

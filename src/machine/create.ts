@@ -53,7 +53,7 @@ export function createMachine(config: MachineConfig = {}): Machine {
   const noDefaults = config.noDefaults ?? false;
   const machine = new Machine({
     type,
-    memory: type.pci ? (config.memory ?? (noDefaults ? type.memory.noDefaults : type.memory.defaults)) : 0n,
+    memory: config.memory ?? (noDefaults ? type.memory.noDefaults : type.memory.defaults),
     startPaused: config.startPaused ?? false,
     noShutdown: config.noShutdown ?? false,
     noReboot: config.noReboot ?? false,

@@ -16,6 +16,7 @@ import type { PciBus } from '../pci/bus.ts';
 import { assignPlugged } from '../pci/firmware.ts';
 import type { InterruptLog } from '../pci/interrupts.ts';
 import { PciDevice } from '../pci/device.ts';
+import { addRegion } from '../pci/region-object.ts';
 import { devices as allDevices, findByBdf } from '../pci/topology.ts';
 import type { QomObject } from '../qom/object.ts';
 import { resolvePath } from '../qom/tree.ts';
@@ -23,13 +24,14 @@ import { TypeRegistry } from '../qom/type-registry.ts';
 import { ModelEvents } from '../trace/model-events.ts';
 import { type ContainerInfo, Vfio } from '../vfio/vfio.ts';
 import { addRootPorts, bootPci, buildQ35, registerBoardTypes } from './board.ts';
+import { CharacterDevices, registerCharacterDeviceTypes } from './character-devices.ts';
 import { Chipset } from './chipset.ts';
 import { DmaTable } from './dma-table.ts';
 import { Guests } from './guests.ts';
 import { type DeviceValues, Hotplug } from './hotplug.ts';
 import { type AfterReply, AT_ONCE, type MachineEvent, type ShutdownReason, Subscribers } from './machine-events.ts';
 import { InterruptLines } from './interrupt-lines.ts';
-import { installRam } from './memory-layout.ts';
+import { installPlainRam, installRam } from './memory-layout.ts';
 import { type NotifierInfo, notifiersOf } from './notifiers.ts';
 import { RunState, type RunStatus } from './run-state.ts';
 import { buildTree, type MachineTree, registerMachineTypes, unplugAck } from './tree.ts';
@@ -78,6 +80,8 @@ export class Machine {
   /** The built-in guest's drivers. */
   readonly guests: Guests;
   readonly hotplug: Hotplug;
+  /** The ends of the monitors. */
+  readonly characterDevices: CharacterDevices;
   readonly #units = new UnitList();
   readonly #subscribers = new Subscribers<MachineEvent>();
 
@@ -95,12 +99,18 @@ export class Machine {
     registerDeviceTypes(types, this.#deviceContext());
     registerBoardTypes(types);
     registerMachineTypes(types);
+    registerCharacterDeviceTypes(types);
     this.tree = buildTree(types, type);
-    this.tree.machine.addReading('memory', 'MemorySizeConfiguration', () => ({ size: memory }));
+    this.tree.machine.memorySize = memory;
+    this.characterDevices = new CharacterDevices(this.tree.root.child('chardevs')!);
+    for (const region of [system, this.io.root]) addRegion(this.tree.unattached, region);
     const pci = MemoryRegion.container(topology, 'pci', 1n << 64n);
     const decodes = { memory: pci, io: this.io.root };
     this.rootBus = type.pci ? buildQ35(types, this.tree, this.memory, decodes) : null;
-    if (type.pci) installRam({ types, objects: this.tree.objects, topology, system, pci, size: memory });
+    if (type.pci || memory > 0n) {
+      const ram = { types, objects: this.tree.objects, system, id: type.ramId, size: memory };
+      this.tree.machine.memoryBackend = type.pci ? installRam(ram, pci) : installPlainRam(ram);
+    }
     this.chipset = this.rootBus === null ? null : this.#makeChipset(this.rootBus, pci, options.firmware);
     this.guests = new Guests(this.memory, () => this.units);
     this.dmas = new DmaTable({ operations, events, pathOf: dmaPathOf });

@@ -10,7 +10,9 @@ import { mappingHandlers } from './mappings.ts';
 import { memoryHandlers } from './memory.ts';
 import { migrationHandlers } from './migration.ts';
 import { objectModelHandlers } from './object-model.ts';
+import { objectListingHandlers } from './object-listings.ts';
 import { pciHandlers } from './pci.ts';
+import { probeHandlers } from './probes.ts';
 import { protocolHandlers } from './protocol.ts';
 import { runStateHandlers } from './run-state.ts';
 import { translationHandlers } from './translation.ts';
@@ -28,6 +30,8 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...deviceHandlers(machine),
     ...pciHandlers(machine),
     ...objectModelHandlers(machine),
+    ...objectListingHandlers(machine),
+    ...probeHandlers(),
     ...memoryHandlers(machine),
     ...dmaHandlers(machine),
     ...iommuHandlers(machine),
@@ -35,7 +39,7 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...mappingHandlers(machine),
     ...guestHandlers(machine),
     ...hostHandlers(machine),
-    ...migrationHandlers(),
+    ...migrationHandlers(machine),
   };
   const asOperations = Object.entries(handlers as Record<string, AnyHandler>).map(
     ([name, handler]): [string, AnyHandler] => [
