@@ -4,7 +4,7 @@ import type { DeviceContext } from './context.ts';
 import { DmaAgent, dmaAgentProperties } from './dma-agent.ts';
 import { EduDevice, eduProperties } from './edu.ts';
 import { HostFunctionObject, HostIommuObject, hostFunctionProperties, hostIommuProperties } from './host-objects.ts';
-import { IntelIommuDevice, intelIommuProperties, x86IommuProperties } from './intel-iommu.ts';
+import { IntelIommuDevice, intelIommuProperties, intelIommuTreeOrder, x86IommuProperties } from './intel-iommu.ts';
 import { eventLoopProperties, Iothread, iothreadProperties } from './iothread.ts';
 import { IommuTestdev } from './iommu-testdev.ts';
 import { MemoryControllerHub } from './mch.ts';
@@ -87,7 +87,13 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
 
 function systemTypes(context: DeviceContext): readonly TypeDefinition[] {
   return [
-    { name: 'x86-iommu', parent: 'sys-bus-device', abstract: true, properties: x86IommuProperties },
+    {
+      name: 'x86-iommu',
+      parent: 'sys-bus-device',
+      abstract: true,
+      properties: x86IommuProperties,
+      treeOrder: ['intremap', 'device-iotlb', 'pt'],
+    },
     {
       name: 'intel-iommu',
       parent: 'x86-iommu',
@@ -95,6 +101,7 @@ function systemTypes(context: DeviceContext): readonly TypeDefinition[] {
       pluggable: true,
       hotpluggable: false,
       properties: intelIommuProperties,
+      treeOrder: intelIommuTreeOrder,
       create: (type) => new IntelIommuDevice(type, context),
     },
   ];

@@ -34,6 +34,12 @@ const ownNames = [
   'snoop-control',
 ];
 
+/** The order of `info qtree`, as far as QEMU has them. */
+export const intelIommuTreeOrder = [
+  ...['eim', 'aw-bits', 'caching-mode', 'x-scalable-mode', 'snoop-control', 'x-pasid-mode', 'dma-drain'],
+  'dma-translation',
+];
+
 const named = (names: readonly string[]): Property<unknown>[] =>
   names.flatMap((name) => settings.find((property) => property.name === name) ?? []);
 

@@ -10,6 +10,7 @@ import { Host } from '../host/host.ts';
 import type { HostOptions } from '../host/host.ts';
 import type { IommuUnit } from '../iommu/unit.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
+import type { MmioOperations } from '../memory/mmio.ts';
 import { MemoryRegion } from '../memory/region.ts';
 import { MemoryTopology } from '../memory/topology.ts';
 import type { PciBus } from '../pci/bus.ts';
@@ -48,6 +49,12 @@ export interface MachineOptions {
   readonly firmware?: Uint8Array;
   readonly host?: HostOptions;
 }
+
+/** Where no device answers, ports read as all ones. */
+const noPort: MmioOperations = {
+  read: (_offset, size) => (1n << BigInt(8 * size)) - 1n,
+  write: () => {},
+};
 
 /**
  * The whole model: guest memory, buses and devices, vIOMMUs, and the host beneath. Built by `createMachine`. Whoever
@@ -93,7 +100,7 @@ export class Machine {
     this.memorySize = memory;
     const system = MemoryRegion.container(topology, 'system', 1n << 64n);
     this.memory = topology.createAddressSpace('memory', system);
-    this.io = topology.createAddressSpace('I/O', MemoryRegion.container(topology, 'io', 0x1_0000n));
+    this.io = topology.createAddressSpace('I/O', MemoryRegion.mmio(topology, 'io', 0x1_0000n, noPort));
     this.host = new Host({ operations, events, ...(options.host !== undefined && { options: options.host }) });
     this.vfio = new Vfio({ host: this.host, memory: this.memory, events });
     registerDeviceTypes(types, this.#deviceContext());

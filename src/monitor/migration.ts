@@ -17,7 +17,12 @@ export function migrationHandlers(
       throw new CommandError('Migrate recover can only be run when postcopy is paused.');
     },
     yank: (args) => {
-      if (args.instances.length > 0) throw new CommandError('Instance not found', 'DeviceNotFound');
+      const labels = machine.characterDevices.all.flatMap(({ kind, label }) => (kind === 'socket' ? [label] : []));
+      const known = args.instances.every((instance) => instance.type === 'chardev' && labels.includes(instance.id));
+      if (!known) throw new CommandError('Instance not found', 'DeviceNotFound');
+      if (args.instances.length > 0) {
+        throw new CommandError('The sockets are those of monitors, which nothing here can block: they are not cut');
+      }
       return {};
     },
     // QEMU could cut the sockets of its monitors.

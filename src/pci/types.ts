@@ -28,6 +28,10 @@ const definitions: readonly TypeDefinition[] = [
     abstract: true,
     busType: 'PCI',
     properties: [...Object.values(pciProperties), legacyAddress],
+    treeOrder: [
+      ...['addr', 'romfile', 'romsize', 'rombar', 'multifunction', 'x-pcie-lnksta-dllla', 'x-pcie-extcap-init'],
+      ...['failover_pair_id', 'acpi-index'],
+    ],
   },
   { name: 'base-pci-bridge', parent: 'pci-device', abstract: true },
   { name: 'pcie-port', parent: 'base-pci-bridge', abstract: true, properties: [port.port, port.errorLogs] },
@@ -37,6 +41,7 @@ const definitions: readonly TypeDefinition[] = [
     abstract: true,
     interfaces: ['hotplug-handler'],
     properties: [port.hotplug, port.nativeHotplug, port.slot, port.chassis],
+    treeOrder: ['chassis', 'slot', 'hotplug', 'x-native-hotplug'],
   },
   {
     name: 'pcie-root-port-base',
@@ -50,6 +55,10 @@ const definitions: readonly TypeDefinition[] = [
     parent: 'pcie-root-port-base',
     description: 'PCI Express Root Port',
     properties: Object.values(port).slice(8),
+    treeOrder: [
+      ...['x-migrate-msix', 'bus-reserve', 'io-reserve', 'mem-reserve', 'pref32-reserve', 'pref64-reserve'],
+      ...['x-speed', 'x-width'],
+    ],
     create: (type) => new PciRootPort(type),
   },
   {

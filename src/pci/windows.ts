@@ -65,7 +65,13 @@ export class BridgeWindows {
     this.#memory = MemoryRegion.alias(topology, 'pci_bridge_mem', memory, 0n, 0n);
     this.#prefetchable = MemoryRegion.alias(topology, 'pci_bridge_pref_mem', memory, 0n, 0n);
     this.#io = MemoryRegion.alias(topology, 'pci_bridge_io', io, 0n, 0n);
-    for (const region of [memory, io, this.#prefetchable, this.#memory, this.#io]) adopt(region);
+    // What a graphics card has at fixed addresses would be forwarded through these; nothing behind a bridge here is one.
+    const graphics = [
+      MemoryRegion.alias(topology, 'pci_bridge_vga_io_lo', io, 0x3b0n, 0xcn),
+      MemoryRegion.alias(topology, 'pci_bridge_vga_io_hi', io, 0x3c0n, 0x20n),
+      MemoryRegion.alias(topology, 'pci_bridge_vga_mem', memory, 0xa_0000n, 0x2_0000n),
+    ];
+    for (const region of [memory, io, this.#prefetchable, this.#memory, this.#io, ...graphics]) adopt(region);
     topology.transaction(() => {
       above.memory.addSubregion(0n, this.#prefetchable, 1);
       above.memory.addSubregion(0n, this.#memory, 1);

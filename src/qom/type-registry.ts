@@ -16,6 +16,8 @@ export interface TypeDefinition {
   readonly properties?: readonly Property<unknown>[];
   /** Own properties that each object adds when it is made, in that order; listings show them behind the class's. */
   readonly instanceProperties?: readonly Property<unknown>[];
+  /** Names of own properties in the order of `info qtree`; default: that of listings. */
+  readonly treeOrder?: readonly string[];
   readonly description?: string;
   /** The type of bus that a device needs (`PCI`). Inherited. */
   readonly busType?: string;
