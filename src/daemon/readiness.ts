@@ -31,6 +31,8 @@ export async function notifyReady(environment: NodeJS.ProcessEnv, processId: num
   const message = `READY=1\nMAINPID=${processId}`;
   for (const [program, args] of messengers) {
     const child = spawn(program, args(socket, message), { env: environment, stdio: 'ignore' });
+    // systemd-notify waits for its manager; the daemon's own end does not wait for it.
+    child.unref();
     const started = await once(child, 'close').then(
       () => true,
       () => false,
