@@ -38,6 +38,7 @@ function machineConfig(options: Options): MachineConfig {
     noReboot: options.noReboot,
     devices: options.devices,
     objects: options.objects,
+    globals: options.globals,
     ...(options.bios === null ? {} : { firmware: readFirmware(options.bios) }),
   };
 }
@@ -70,6 +71,9 @@ export async function runDaemon(options: Options, version: string): Promise<numb
     uuid: options.uuid ?? '00000000-0000-0000-0000-000000000000',
   };
   const machine = createMachine({ ...machineConfig(options), startPaused: true });
+  for (const { driver, property } of options.globals) {
+    if (machine.types.get(driver) === null) warn(`warning: global ${driver}.${property} has invalid class name`);
+  }
   const virtualTime = options.accelerators[0]?.name === 'qtest';
   const stopTime = virtualTime ? keepVirtualTime(machine) : followRealTime(machine, () => performance.now());
   const server = new QmpServer({

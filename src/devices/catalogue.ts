@@ -73,8 +73,9 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
       create: (type) => new IommuTestdev(type, context),
     },
     ...Q35_FUNCTIONS.map(
-      ({ driver, identity, pluggable }): TypeDefinition => ({
+      ({ driver, aliases = [], identity, pluggable }): TypeDefinition => ({
         name: driver,
+        aliases,
         parent: 'pci-device',
         interfaces: ['conventional-pci-device'],
         pluggable,

@@ -1,5 +1,6 @@
 import { CommandError } from '../core/errors.ts';
 import type { HostOptions } from '../host/host.ts';
+import type { GlobalProperty } from '../qom/type-registry.ts';
 import type { DeviceValues } from './hotplug.ts';
 import { Machine } from './machine.ts';
 import { findMachineType, type MachineType } from './types.ts';
@@ -29,6 +30,8 @@ export interface MachineConfig {
   readonly option?: string;
   readonly devices?: readonly Part[];
   readonly objects?: readonly Part[];
+  /** `-global`, for devices that are added; those that the board brings along are made before. */
+  readonly globals?: readonly GlobalProperty[];
   readonly host?: HostOptions;
   /** What `-bios` names: mapped so that it ends at 4 GiB. A multiple of 64 KiB. */
   readonly firmware?: Uint8Array;
@@ -63,6 +66,7 @@ export function createMachine(config: MachineConfig = {}): Machine {
   for (const [name, value] of Object.entries(config.properties ?? {})) {
     withOption(config.option, () => machine.tree.machine.setText(name, String(value)));
   }
+  machine.types.globals.push(...(config.globals ?? []));
   for (const part of config.objects ?? []) {
     withOption(part.option, () => machine.objectAdd(part.values, { typed: part.typed ?? false }));
   }

@@ -113,8 +113,17 @@ export class QomType {
   }
 }
 
+/** A value that devices of a type, and of those derived from it, begin with: `-global edu.dma_mask=0xff`. */
+export interface GlobalProperty {
+  readonly driver: string;
+  readonly property: string;
+  readonly value: string;
+}
+
 /** All types of the program, by name. */
 export class TypeRegistry {
+  /** In the order in which they are applied. Those of types that are not registered mean nothing. */
+  readonly globals: GlobalProperty[] = [];
   readonly #types = new Map<string, QomType>();
   readonly #aliases = new Map<string, QomType>();
 

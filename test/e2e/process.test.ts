@@ -205,6 +205,21 @@ describe('--exec', () => {
     });
   });
 
+  it('finds what -global and -set say of devices', () => {
+    const get = (property: string): string =>
+      `{"execute": "qom-get", "arguments": {"path": "/machine/peripheral/e", "property": "${property}"}}`;
+    const { stdout, stderr } = play(
+      get('dma_mask') + get('addr'),
+      ...['-M', 'q35', '-global', 'edu.dma_mask=5', '-global', 'nope.x=1'],
+      ...['-device', 'edu,id=e,addr=3', '-set', 'device.e.addr=4'],
+    );
+    expect(stdout).toBe('{"return": 5}\n{"return": 32}\n');
+    expect(stderr).toBe('viommud: warning: global nope.x has invalid class name\n');
+    const refused = run('-M', 'q35', '-global', 'edu.nope=5', '-device', 'edu');
+    const sentence = "can't apply global edu.nope=5: Property 'edu.nope' not found";
+    expect(refused).toEqual({ status: 1, stderr: `viommud: -device edu: ${sentence}\n` });
+  });
+
   it('ends with status 1 at the first error, of whatever kind', () => {
     const known = '{"return": {}}\n';
     const failure = (desc: string, errorClass = 'GenericError'): string =>
