@@ -31,13 +31,13 @@ export class LibqtestLaunch {
   readonly #process: ChildProcess;
   readonly #folder: string;
   readonly #sockets: readonly Socket[];
-  readonly #messages: AsyncIterator<Message>;
+  readonly #messages: AsyncGenerator<Message, void>;
 
   private constructor(
     child: ChildProcess,
     folder: string,
     sockets: readonly Socket[],
-    messages: AsyncIterator<Message>,
+    messages: AsyncGenerator<Message, void>,
     greeting: Message,
   ) {
     this.#process = child;
@@ -114,7 +114,7 @@ export class LibqtestLaunch {
   }
 }
 
-async function* readMessages(socket: Socket): AsyncGenerator<Message> {
+async function* readMessages(socket: Socket): AsyncGenerator<Message, void> {
   let text = '';
   for await (const chunk of socket.setEncoding('utf8') as AsyncIterable<string>) {
     text += chunk;

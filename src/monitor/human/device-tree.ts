@@ -26,7 +26,8 @@ function sizeText(bytes: bigint): string {
 function valueText(property: Property<unknown>, value: QomValue): string {
   if (property.name === pciProperties.addr.name) return typeof value === 'number' ? formatDevfn(value) : '<unset>';
   if (typeof value === 'string') return `"${value}"`;
-  if (typeof value !== 'number' && typeof value !== 'bigint') return String(value);
+  if (typeof value === 'boolean') return String(value);
+  if (typeof value !== 'number' && typeof value !== 'bigint') return '<null>';
   const integer = BigInt(value);
   if (property.kind.type === 'size') return `${integer} (${sizeText(integer)})`;
   const bits = property.kind.type.endsWith('64') ? 64 : 32;
@@ -37,7 +38,8 @@ function valueText(property: Property<unknown>, value: QomValue): string {
 /** The properties of a device class by class, its own first. */
 function propertiesOf(type: QomType | null): Property<unknown>[] {
   if (type === null) return [];
-  const { properties = [], treeOrder = properties.map(({ name }) => name) } = type.definition;
+  const properties: readonly Property<unknown>[] = type.definition.properties ?? [];
+  const treeOrder: readonly string[] = type.definition.treeOrder ?? [];
   const own = treeOrder.flatMap((name) => properties.find((property) => property.name === name) ?? []);
   const rest = properties.filter(({ name }) => !treeOrder.includes(name));
   const shown = [...own, ...rest].filter(({ writable }) => writable === 'before-realize');

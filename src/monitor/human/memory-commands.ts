@@ -24,7 +24,7 @@ function checksum(space: AddressSpace, start: bigint, size: bigint): number {
   for (let done = 0n; done < size; done += 1n) {
     byte[0] = 0;
     space.read(BigInt.asUintN(64, start + done), byte);
-    sum = (((sum >>> 1) | (sum << 15)) + byte[0]!) & 0xffff;
+    sum = (((sum >>> 1) | (sum << 15)) + byte[0]) & 0xffff;
   }
   return sum;
 }
