@@ -62,7 +62,6 @@ function given(object: UserObject, properties: readonly Property<unknown>[]): Re
 
 /** What the modelled host's IOMMU can do. There is one, so the second object of this type is refused. */
 export class HostIommuObject extends UserObject {
-  readonly required = [];
   readonly #context: DeviceContext;
 
   constructor(type: QomType, context: DeviceContext) {
@@ -85,7 +84,7 @@ export class HostIommuObject extends UserObject {
 
 /** One more function of the modelled host. */
 export class HostFunctionObject extends UserObject {
-  readonly required = ['bdf'];
+  override readonly required = ['bdf'];
   readonly #context: DeviceContext;
 
   constructor(type: QomType, context: DeviceContext) {

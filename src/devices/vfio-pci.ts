@@ -11,11 +11,12 @@ import type { QomType } from '../qom/type-registry.ts';
 import type { VfioDevice } from '../vfio/device.ts';
 import { type HostAddress, resolveHostFunction } from '../vfio/host-address.ts';
 import type { DeviceContext } from './context.ts';
+import { vfioPciMigration } from './vfio-pci-settings.ts';
 
 export const vfioPciProperties = {
-  host: deviceProperty('host', hostPciAddress, null),
   sysfsdev: deviceProperty('sysfsdev', str, null),
-  migration: deviceProperty('x-enable-migration', bool, false),
+  host: deviceProperty('host', hostPciAddress, null),
+  migration: vfioPciMigration,
   iommufd: deviceProperty('iommufd', link('iommufd'), null, { description: 'Set host IOMMUFD backend device' }),
   ats: deviceProperty('ats', onOffAuto, 'auto', {
     description: 'keeps translations itself (PCIe ATS); auto: once the guest has enabled it in configuration space',
