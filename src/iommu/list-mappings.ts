@@ -1,5 +1,12 @@
 import { Permission, permissionNames } from '../memory/access.ts';
-import { inputAddress, type ListedEntry, type ListedTables, pagesOfEntry, shapeOf, type TableShape } from './listed-tables.ts';
+import {
+  inputAddress,
+  type ListedEntry,
+  type ListedTables,
+  pagesOfEntry,
+  shapeOf,
+  type TableShape,
+} from './listed-tables.ts';
 import type { Mapping, MappingPage } from './unit.ts';
 
 const PAGE_SHIFT = 12n;
