@@ -81,6 +81,7 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
     { name: 'virtio-pci', parent: 'pci-device', abstract: true, properties: virtioPciProperties },
     {
       name: 'virtio-iommu-pci',
+      aliases: ['virtio-iommu'],
       parent: 'virtio-pci',
       interfaces: EITHER_PCI,
       hotpluggable: false,
