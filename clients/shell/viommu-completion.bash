@@ -71,6 +71,7 @@ _viommu_commands='
   guest-dma-unmap
   guest-svm-bind
   guest-svm-unbind
+  guest-virtio-iommu
   query-vfio
   query-host-iommu
   dma-read
@@ -128,6 +129,7 @@ _viommu_ask() {
     guest-dma-unmap) form='{"device": , "iova": , "size": }' ;;
     guest-svm-bind) form='{"device": , "pasid": , "page-table": }' ;;
     guest-svm-unbind) form='{"device": , "pasid": }' ;;
+    guest-virtio-iommu) form='{"request": }' ;;
     dma-read) form='{"device": , "address": , "size": }' ;;
     dma-write) form='{"device": , "address": , "data": }' ;;
     set-check) form='{"name": }' ;;

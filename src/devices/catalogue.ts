@@ -1,6 +1,8 @@
 import { registerPciTypes } from '../pci/types.ts';
 import type { TypeDefinition, TypeRegistry } from '../qom/type-registry.ts';
 import { virtioPciProperties } from '../virtio/properties.ts';
+import { AmdIommuDevice, amdIommuProperties } from './amd-iommu.ts';
+import { AmdviPciDevice } from './amdvi-pci.ts';
 import type { DeviceContext } from './context.ts';
 import { DmaAgent, dmaAgentProperties } from './dma-agent.ts';
 import { EduDevice, eduProperties } from './edu.ts';
@@ -88,6 +90,14 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
       properties: Object.values(virtioIommuProperties),
       create: (type) => new VirtioIommuPciDevice(type, context),
     },
+    {
+      name: 'AMDVI-PCI',
+      parent: 'pci-device',
+      interfaces: ['conventional-pci-device'],
+      description: 'AMD IOMMU (AMD-Vi) DMA Remapping device',
+      hotpluggable: false,
+      create: (type) => new AmdviPciDevice(type),
+    },
     ...Q35_FUNCTIONS.map(
       ({ driver, aliases = [], identity, pluggable }): TypeDefinition => ({
         name: driver,
@@ -102,7 +112,7 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
   ];
 }
 
-function systemTypes(context: DeviceContext): readonly TypeDefinition[] {
+function systemTypes(context: DeviceContext, types: TypeRegistry): readonly TypeDefinition[] {
   return [
     {
       name: 'x86-iommu',
@@ -120,6 +130,15 @@ function systemTypes(context: DeviceContext): readonly TypeDefinition[] {
       properties: intelIommuProperties,
       treeOrder: intelIommuTreeOrder,
       create: (type) => new IntelIommuDevice(type, context),
+    },
+    {
+      name: 'amd-iommu',
+      parent: 'x86-iommu',
+      description: 'AMD IOMMU (AMD-Vi) DMA Remapping device',
+      pluggable: true,
+      hotpluggable: false,
+      properties: amdIommuProperties,
+      create: (type) => new AmdIommuDevice(type, context, () => types.require('AMDVI-PCI')),
     },
   ];
 }
@@ -197,7 +216,7 @@ function userTypes(context: DeviceContext): readonly TypeDefinition[] {
 /** Registers every type of device and object that a user or a machine can create. */
 export function registerDeviceTypes(types: TypeRegistry, context: DeviceContext): void {
   registerPciTypes(types);
-  for (const definition of [...pciTypes(context), ...systemTypes(context), ...userTypes(context)]) {
+  for (const definition of [...pciTypes(context), ...systemTypes(context, types), ...userTypes(context)]) {
     types.add(definition);
   }
 }

@@ -21,7 +21,7 @@ export const hostIommuProperties: readonly Property<unknown>[] = [
   optional('page-sizes', str, 'Page sizes, separated by colons (4K:2M:1G)'),
   optional('pasid-bits', uint8, 'Width of a PASID'),
   optional('nesting', bool, 'Whether a guest first stage can be nested'),
-  optional('formats', str, 'Formats of guest PASID tables, separated by colons (vtd-scalable:vtd-ecs)'),
+  optional('formats', str, 'Formats of guest PASID tables, separated by colons (vtd-scalable:vtd-ecs:amd-gcr3)'),
   optional('ats', bool, 'Whether devices may cache translations'),
   optional('page-requests', bool, 'Whether devices may ask for pages'),
   optional('dirty-tracking', bool, 'Whether second-stage entries note which pages were written'),

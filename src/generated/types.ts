@@ -1445,7 +1445,7 @@ export type TranslateVia = 'viommu' | 'host';
 /** Where a translation came from. */
 export type TranslationSource = 'device' | 'iotlb' | 'walk' | 'bypass';
 
-/** Why a request was refused. The fault reason code of VT-d is in brackets. */
+/** Why a request was refused. The fault reason code of VT-d is in brackets, or what another kind of vIOMMU has. */
 export type FaultReason =
   | 'no-pasid-table'
   | 'root-not-present'
@@ -1486,7 +1486,17 @@ export type FaultReason =
   | 'address-not-canonical'
   | 'supervisor-page'
   | 'execute-not-permitted'
-  | 'first-stage-write-not-permitted';
+  | 'first-stage-write-not-permitted'
+  | 'translation-not-valid'
+  | 'device-table-entry-reserved'
+  | 'device-table-unreachable'
+  | 'command-illegal'
+  | 'command-buffer-unreachable'
+  | 'unknown-endpoint'
+  | 'endpoint-not-attached'
+  | 'reserved-region'
+  | 'pasid-not-supported'
+  | 'outside-dma-windows';
 
 /** Which of the two stages. */
 export type TranslationStage = 'first' | 'second';
@@ -1902,6 +1912,82 @@ export interface GuestSvmUnbindArguments {
   pasid: number;
   /** Whether the caches are invalidated; default true. */
   flush?: boolean | undefined;
+}
+
+/** What is asked of the device. */
+export type VirtioIommuRequest = 'attach' | 'detach' | 'map' | 'unmap' | 'probe';
+
+/** How a request ended; its number is in brackets. */
+export type VirtioIommuStatus =
+  | 'ok'
+  | 'io-error'
+  | 'unsupported'
+  | 'device-error'
+  | 'invalid'
+  | 'range'
+  | 'no-entry'
+  | 'fault'
+  | 'no-memory';
+
+/** What a reserved region is. */
+export type VirtioIommuRegionKind = 'reserved' | 'msi';
+
+/** Addresses that an endpoint cannot have mapped. */
+export interface VirtioIommuRegion {
+  /** The first address. */
+  start: bigint;
+  /** The last address. */
+  last: bigint;
+  /** What it is. */
+  kind: VirtioIommuRegionKind;
+}
+
+/** A fault as the device reported it through the event queue. */
+export interface VirtioIommuFault {
+  /** The reason: 0 unknown, 1 domain, 2 mapping. */
+  code: number;
+  /** 1 read, 2 write, 0x100 there is an address. */
+  flags: number;
+  /** The endpoint. */
+  endpoint: number;
+  /** The address. */
+  address: bigint;
+}
+
+/** Arguments of guest-virtio-iommu. */
+export interface GuestVirtioIommuArguments {
+  /** The vIOMMU: id or QOM path; default the only one. */
+  iommu?: string | undefined;
+  /** What is asked. */
+  request: VirtioIommuRequest;
+  /** The domain, of all requests but `probe`. */
+  domain?: number | undefined;
+  /** The device that is the endpoint of `attach`, `detach` or `probe`. */
+  device?: string | undefined;
+  /** The endpoint by its number, in place of `device`: on PCI the bus number times 256, plus device times 8, plus function. */
+  endpoint?: number | undefined;
+  /** The first address of `map` or `unmap`. */
+  start?: Address | undefined;
+  /** The last address of `map` or `unmap`. */
+  last?: Address | undefined;
+  /** The guest-physical address that the first one of `map` becomes. */
+  address?: Address | undefined;
+  /** Of `attach`: 1 lets everything pass untranslated; default 0. Of `map`: 1 read, 2 write, 4 device registers; default 3. */
+  flags?: number | undefined;
+  /** False leaves the request in the queue until another one is flushed, as a kernel does that gathers several; default true. */
+  flush?: boolean | undefined;
+}
+
+/** What guest-virtio-iommu returns. */
+export interface GuestVirtioIommuReturn {
+  /** How it ended; absent while it waits in the queue. */
+  status?: VirtioIommuStatus | undefined;
+  /** The same as a number. */
+  code?: number | undefined;
+  /** Of `probe`: what it told. */
+  'reserved-regions'?: readonly VirtioIommuRegion[] | undefined;
+  /** What the device has reported since the last request by this command. */
+  faults: readonly VirtioIommuFault[];
 }
 
 /** How a container takes guest tables to the host. */
@@ -2515,6 +2601,8 @@ export interface CommandMap {
   'guest-svm-bind': { arguments: GuestSvmBindArguments; returns: Empty };
   /** Have the guest take a PASID's page table away. */
   'guest-svm-unbind': { arguments: GuestSvmUnbindArguments; returns: Empty };
+  /** Have the guest make one request to a virtio-iommu, whatever it asks for. */
+  'guest-virtio-iommu': { arguments: GuestVirtioIommuArguments; returns: GuestVirtioIommuReturn };
   /** List the VFIO containers. */
   'query-vfio': { arguments: Empty; returns: QueryVfioReturn };
   /** Describe the modelled host: its IOMMU, functions, page tables and caches. */

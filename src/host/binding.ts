@@ -11,7 +11,8 @@ const TABLE_ALIGNMENT = 4096n;
 
 /**
  * The largest table, in bytes, that PASIDs of `pasidBits` bits can reach into: for `vtd-scalable` the directory, with
- * 8 bytes per 64 PASIDs, for `vtd-ecs` the flat table, with 8 bytes per PASID.
+ * 8 bytes per 64 PASIDs, for `vtd-ecs` the flat table, with 8 bytes per PASID; `amd-gcr3` counts likewise, although only
+ * the top level lies in a row.
  */
 export function maximumTableSize(format: PasidTableFormat, pasidBits: number): bigint {
   const pasids = 1n << BigInt(pasidBits);
@@ -72,10 +73,12 @@ export function checkPasidTable(
       `PASID table of ${size} bytes at ${hex(address)} goes beyond the last address, ${hex(ADDRESS_LAST)}`,
     );
   }
-  const covered = stage.covers(address, size);
+  // Of a GCR3 table with several levels the size says how many PASIDs there are; the top level is a page.
+  const length = format === 'amd-gcr3' && size > TABLE_ALIGNMENT ? TABLE_ALIGNMENT : size;
+  const covered = stage.covers(address, length);
   if (!covered.ok) {
     throw new CommandError(
-      `PASID table ${hex(address)}-${hex(address + size - 1n)} is not wholly in guest RAM: nothing is mapped at ${hex(covered.firstMissing)}`,
+      `PASID table ${hex(address)}-${hex(address + length - 1n)} is not wholly in guest RAM: nothing is mapped at ${hex(covered.firstMissing)}`,
     );
   }
 }

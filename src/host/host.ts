@@ -1,6 +1,7 @@
 import { type Bdf, formatBdf } from '../core/bdf.ts';
 import { VirtualClock } from '../core/clock.ts';
 import { CommandError } from '../core/errors.ts';
+import type { PasidTableFormat } from '../memory/iommu-object.ts';
 import type { OperationCounter } from '../core/operation.ts';
 import type { HeldBackState } from '../trace/held-back.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
@@ -44,6 +45,9 @@ export class Host implements Snapshottable<HostState> {
   readonly #trace: TraceParts & { readonly clock: VirtualClock };
   readonly #builtIn: readonly HostFunctionOptions[];
   #iommu: HostIommu;
+  #options: HostIommuOptions;
+  /** What the host IOMMU takes where its options say nothing; null: the usual. */
+  #platformFormats: readonly PasidTableFormat[] | null = null;
   /** By requester: segment, bus, device, function. */
   #functions: HostFunction[] = [];
 
@@ -51,7 +55,8 @@ export class Host implements Snapshottable<HostState> {
   constructor({ operations, options = {}, clock = new VirtualClock(), ...trace }: HostParts) {
     this.#operations = operations;
     this.#trace = { ...trace, clock };
-    this.#iommu = this.#build(options.iommu ?? {});
+    this.#options = options.iommu ?? {};
+    this.#iommu = this.#build();
     this.#builtIn = (options.functions ?? BUILT_IN_FUNCTIONS).map((fn) => ({ ...fn, builtIn: true }));
     for (const fn of this.#builtIn) this.addFunction(fn);
   }
@@ -123,9 +128,20 @@ export class Host implements Snapshottable<HostState> {
     const builtIn = options.builtInFunctions === false ? [] : this.#builtIn;
     const functions = [...builtIn.filter(({ bdf }) => !taken.has(formatBdf(bdf))), ...declared];
     checkPhysicalFunctions(functions);
-    this.#iommu = this.#build(options);
+    this.#options = options;
+    this.#iommu = this.#build();
     this.#functions = functions.map((fn) => new HostFunction(fn, this.#iommu));
     this.#functions.sort((one, other) => one.requester - other.requester);
+  }
+
+  /**
+   * The guest's vIOMMU is of a platform with other PASID tables: a host that has not been told its formats is of the
+   * same one.
+   * @throws CommandError when devices already use the host's IOMMU
+   */
+  adoptPlatform(formats: readonly PasidTableFormat[]): void {
+    this.#platformFormats = formats;
+    this.configure(this.#options);
   }
 
   /** What query-host-iommu shows. */
@@ -171,8 +187,9 @@ export class Host implements Snapshottable<HostState> {
     this.#iommu.restore(state.iommu, this.#functions, attached);
   }
 
-  #build(options: HostIommuOptions): HostIommu {
-    return new HostIommu(settingsOf(options), this.memory, this.#operations, this.#trace);
+  #build(): HostIommu {
+    const platform = this.#platformFormats === null ? {} : { formats: this.#platformFormats };
+    return new HostIommu(settingsOf({ ...platform, ...this.#options }), this.memory, this.#operations, this.#trace);
   }
 }
 

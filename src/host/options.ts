@@ -74,7 +74,9 @@ export const BUILT_IN_FUNCTIONS: readonly HostFunctionOptions[] = [
 
 const KNOWN_PAGE_SIZES: readonly bigint[] = [0x1000n, 0x20_0000n, 0x4000_0000n];
 /** What the nested walk knows how to read. */
-const KNOWN_FORMATS: readonly PasidTableFormat[] = ['vtd-scalable', 'vtd-ecs'];
+const KNOWN_FORMATS: readonly PasidTableFormat[] = ['vtd-scalable', 'vtd-ecs', 'amd-gcr3'];
+/** A host is Intel's unless it, or the vIOMMU of its guest, says otherwise. */
+const DEFAULT_FORMATS: readonly PasidTableFormat[] = ['vtd-scalable', 'vtd-ecs'];
 /** PCI Express gives a PASID 20 bits. */
 export const MAXIMUM_PASID_BITS = 20;
 const MAXIMUM_ENTRIES = 2 ** 20;
@@ -91,11 +93,11 @@ export function settingsOf(options: HostIommuOptions): HostIommuSettings {
       "Parameter 'page-sizes' must have 4K among its values: guests map RAM in pages of that size",
     );
   }
-  const formats = options.formats ?? KNOWN_FORMATS;
+  const formats = options.formats ?? DEFAULT_FORMATS;
   for (const format of formats) {
     if (!KNOWN_FORMATS.includes(format)) {
       throw new CommandError(
-        `Parameter 'formats' does not take '${format}': the host IOMMU walks ${KNOWN_FORMATS.join(' and ')}`,
+        `Parameter 'formats' does not take '${format}': the host IOMMU walks ${KNOWN_FORMATS.join(', ')}`,
       );
     }
   }
@@ -270,6 +272,6 @@ function asPageSize(text: string): bigint {
 function asFormat(text: string): PasidTableFormat {
   if (text === 'vtd-scalable' || text === 'vtd-ecs' || text === 'amd-gcr3') return text;
   throw new CommandError(
-    `Parameter 'formats' does not take '${text}': the host IOMMU walks ${KNOWN_FORMATS.join(' and ')}`,
+    `Parameter 'formats' does not take '${text}': the host IOMMU walks ${KNOWN_FORMATS.join(', ')}`,
   );
 }

@@ -1,8 +1,10 @@
 import { hex } from '../core/address.ts';
 import { faultReason } from '../iommu/faults.ts';
+import { Gcr3Reader } from '../iommu/amd/gcr3.ts';
 import { TranslationType } from '../iommu/intel/tables.ts';
-import { pasidCapacity, PasidEntryReader } from '../iommu/intel/walk.ts';
+import { PasidEntryReader } from '../iommu/intel/walk.ts';
 import type { TableEntry } from '../iommu/iotlb.ts';
+import { pasidCapacity } from '../iommu/pasid-tables.ts';
 import type { FirstStageTable } from '../iommu/walk/first-stage.ts';
 import type { PasidTable } from '../memory/iommu-object.ts';
 import type { StageTableMemory } from './nested-walk.ts';
@@ -39,7 +41,8 @@ export class PasidReader {
   /** Why, as the middle of a sentence. */
   description = '';
   readonly #memory: StageTableMemory;
-  readonly #reader = new PasidEntryReader({
+  readonly #gcr3 = new Gcr3Reader();
+  readonly #vtd = new PasidEntryReader({
     types: [TranslationType.firstStage, TranslationType.passThrough],
     fiveLevels: true,
   });
@@ -50,29 +53,20 @@ export class PasidReader {
 
   /** The entry of `pasid`, or null: then {@link code} and {@link description} say why. */
   fetch(table: PasidTable, nestedTable: number, pasid: number, serial: number): PasidEntry | null {
-    const reader = this.#reader;
+    const reader = table.format === 'amd-gcr3' ? this.#gcr3 : this.#vtd;
     if (!reader.read(this.#memory, table, pasid)) {
       this.code = reader.code;
-      this.description = this.#describe(table, pasid);
+      this.description = this.#describe(reader, table, pasid);
       return null;
     }
     const { domainId } = reader;
-    const firstStage = reader.type === TranslationType.passThrough ? null : { ...reader.firstStage };
-    const derivedFrom = this.#words();
+    const passes = reader === this.#vtd && reader.type === TranslationType.passThrough;
+    const firstStage = passes ? null : { ...reader.firstStage };
+    const derivedFrom = wordsOf(reader);
     return { pasid, nestedTable, domainId, firstStage, serial, derivedFrom, verifiedAt: -1, verifiedWith: 0 };
   }
 
-  #words(): TableEntry[] {
-    const { steps, stepAddress, stepLow, stepHigh } = this.#reader;
-    const words: TableEntry[] = [];
-    for (let step = 0; step < steps; step++) {
-      words.push({ address: stepAddress[step]!, low: stepLow[step]!, high: stepHigh[step]! });
-    }
-    return words;
-  }
-
-  #describe(table: PasidTable, pasid: number): string {
-    const { code, entry, type } = this.#reader;
+  #describe({ code, entry }: PasidEntryReader | Gcr3Reader, table: PasidTable, pasid: number): string {
     const { description } = faultReason(code);
     if (code === 0x46) {
       return `PASID ${pasid} is beyond the bound table, whose ${table.size} bytes hold ${pasidCapacity(table)} PASIDs`;
@@ -81,9 +75,19 @@ export class PasidReader {
     const start = table.format === 'vtd-scalable' && code === 0x59 ? entry - (entry % 64) : entry;
     if (code !== 0x5b) return `${description}, guest-physical ${hex(start)}`;
     const { firstStage, passThrough } = TranslationType;
+    const { type } = this.#vtd;
     const asked = type === firstStage ? 'an unknown paging mode' : `translation type ${type}`;
     return `the PASID entry asks for ${asked}; the host takes type ${firstStage} (first stage, 4 or 5 levels) and ${passThrough} (pass-through)`;
   }
+}
+
+/** The words that the entry was read from. */
+function wordsOf({ steps, stepAddress, stepLow, stepHigh }: PasidEntryReader | Gcr3Reader): TableEntry[] {
+  const words: TableEntry[] = [];
+  for (let step = 0; step < steps; step++) {
+    words.push({ address: stepAddress[step]!, low: stepLow[step]!, high: stepHigh[step]! });
+  }
+  return words;
 }
 
 /** True when two entries of one PASID lead requests to the same tables with the same tag. */

@@ -1,14 +1,18 @@
 import { hex } from '../core/address.ts';
 import type { Access, TranslationFault } from '../memory/access.ts';
 
-/** What one fault reason code means. */
-export interface FaultReason {
-  /** VT-d, section 7.1.3 and the tables of fault reasons behind it. */
+/** What one code of a platform means. Every platform has a table of its own. */
+export interface FaultCode {
+  /** As the platform's specification numbers it. */
   readonly code: number;
-  /** The name that replies and events carry; the stage of a nested walk may give two codes the same. */
+  /** The name that replies and events carry; several codes may have the same. */
   readonly reason: string;
   /** What happened, as the middle of a sentence. */
   readonly description: string;
+}
+
+/** A fault reason of VT-d: section 7.1.3 and the tables of fault reasons behind it. */
+export interface FaultReason extends FaultCode {
   /** FPD (fault processing disable) in the context or PASID entry keeps it from being recorded. */
   readonly qualified: boolean;
   /** An ATS request that meets it gets an answer without rights, and nothing is recorded. */

@@ -34,6 +34,8 @@ export interface IotlbEntry extends IotlbTag {
   /** Log2 of the page size, at least 12. */
   readonly shift: number;
   readonly permissions: Permissions;
+  /** Log2 of the size of the page in the tables, where the cache keeps only what was asked for of it. */
+  readonly pageShift?: number;
   readonly stage: Stage;
   /** The level of the leaf; 1 is the lowest. */
   readonly level: number;

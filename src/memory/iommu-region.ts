@@ -48,6 +48,8 @@ export interface RegionMapping {
 export interface IommuRegionOperations {
   /** In bytes; the step of the default replay. */
   readonly minPageSize: bigint;
+  /** What is refused is tried again as a bus does: in aligned pieces of at most 4 bytes, instead of whole pages. */
+  readonly retriesRefused?: boolean;
   /** Looks `address` up. Missing rights are not thrown but told by the entry. Access `none` asks without using. */
   translate(address: bigint, access: Access, attributes: TransactionAttributes): IommuEntry;
   /** Tells `notifier` everything that is mapped in its range; without it the region asks page by page. */

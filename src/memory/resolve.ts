@@ -67,9 +67,9 @@ export function resolve(
     const entry = region.translate(offset, access, attributes);
     if (!permits(entry.permissions, access)) {
       // The mask of a refused entry says nothing about the neighbours: only this smallest page is known to be bad.
-      const restOfPage = region.iommu.minPageSize - (offset % region.iommu.minPageSize);
+      const { minPageSize, retriesRefused } = region.iommu;
       return nothing(
-        restOfPage,
+        retriesRefused === true ? alignedPiece(offset) : minPageSize - (offset % minPageSize),
         entry.fault ?? { sentence: `${region.name} lets no ${access} of ${hex(offset)} pass` },
       );
     }
@@ -81,6 +81,12 @@ export function resolve(
     at = (entry.translated & ~entry.mask) | inPage;
   }
   return nothing(length, { sentence: `${asked.name} translates ${hex(address)} in a circle` });
+}
+
+/** The largest access of 1, 2 or 4 bytes that is aligned at `offset`. */
+function alignedPiece(offset: bigint): bigint {
+  if ((offset & 1n) !== 0n) return 1n;
+  return (offset & 2n) !== 0n ? 2n : 4n;
 }
 
 function smaller(a: bigint, b: bigint): bigint {

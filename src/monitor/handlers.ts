@@ -23,6 +23,7 @@ import { protocolHandlers } from './protocol.ts';
 import { reverseTranslationHandlers } from './reverse-translation.ts';
 import { runStateHandlers } from './run-state.ts';
 import { translationHandlers } from './translation.ts';
+import { virtioIommuHandlers } from './virtio-iommu.ts';
 
 type AnyHandler = (args: never, context: CommandContext) => unknown;
 
@@ -47,6 +48,7 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...mappingHandlers(machine),
     ...reverseTranslationHandlers(machine),
     ...guestHandlers(machine),
+    ...virtioIommuHandlers(machine),
     ...hostHandlers(machine),
     ...eventLogHandlers(machine),
     ...checkHandlers(machine),

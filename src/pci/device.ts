@@ -206,6 +206,7 @@ export abstract class PciDevice extends Device implements Snapshottable<PciDevic
     try {
       checkUnmodelled(this, devfn);
       super.realize(bus);
+      this.#announce(bus);
       this.registers.finish();
     } catch (error) {
       this.#leave();
@@ -216,6 +217,7 @@ export abstract class PciDevice extends Device implements Snapshottable<PciDevic
 
   override unrealize(): void {
     if (!this.realized) return;
+    this.bus.effectiveIommuOps()?.unplugged?.(this);
     super.unrealize();
     this.#leave();
   }
@@ -243,6 +245,16 @@ export abstract class PciDevice extends Device implements Snapshottable<PciDevic
 
   /** What a reset does beyond the registers that all functions have. */
   protected onReset(): void {}
+
+  /** Whoever stands in front of the bus can refuse the function. */
+  #announce(bus: PciBus): void {
+    try {
+      bus.effectiveIommuOps()?.plugged?.(this);
+    } catch (error) {
+      super.unrealize();
+      throw error;
+    }
+  }
 
   #leave(): void {
     this.#function?.remove();

@@ -3,6 +3,7 @@ import type { DeviceTlbFlush, GuestCapabilities, HostIommuDevice } from '../memo
 import type { PageRequest, PageRequestOutcome, PageResponder } from '../memory/page-request.ts';
 import type { AtsEntry, AtsRequest } from './ats.ts';
 import type { PciBus } from './bus.ts';
+import type { PciDevice } from './device.ts';
 
 /**
  * What an IOMMU says to the bus in front of which it stands. The bus and devfn are those of the function that asks,
@@ -33,4 +34,8 @@ export interface PciIommuOps {
    * @param responder who is told the guest's answer, and that there is room again after an overflow
    */
   requestPage?(bus: PciBus, devfn: number, request: PageRequest, responder: PageResponder): PageRequestOutcome;
+  /** A function was realized on the bus. @throws CommandError to refuse it; it is taken back then */
+  plugged?(device: PciDevice): void;
+  /** A function that was plugged goes; it is still on the bus. */
+  unplugged?(device: PciDevice): void;
 }

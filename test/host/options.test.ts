@@ -79,11 +79,7 @@ describe('host-iommu options', () => {
     [{ 'page-sizes': 'big' }, "Parameter 'page-sizes' does not take 'big': give sizes like 4K:2M:1G"],
     [
       { formats: 'smmuv3' },
-      "Parameter 'formats' does not take 'smmuv3': the host IOMMU walks vtd-scalable and vtd-ecs",
-    ],
-    [
-      { formats: 'amd-gcr3' },
-      "Parameter 'formats' does not take 'amd-gcr3': the host IOMMU walks vtd-scalable and vtd-ecs",
+      "Parameter 'formats' does not take 'smmuv3': the host IOMMU walks vtd-scalable, vtd-ecs, amd-gcr3",
     ],
     [{ nesting: 'maybe' }, "Parameter 'nesting' expects 'on' or 'off'"],
     [{ 'pasid-bits': 'many' }, "Parameter 'pasid-bits' expects a number"],

@@ -9,7 +9,8 @@ import type { MappingPage, MappingQuery, TranslationRequest, UnitIotlbEntry, Uni
 import { FirstStageWalker } from '../walk/first-stage.ts';
 import { isInterrupt } from '../interrupt-messages.ts';
 import { explainPages, explainPasid, explainRequest } from './explain.ts';
-import { firstStageTables, secondStageTables } from './listed-tables.ts';
+import { firstStageTables } from '../first-stage-tables.ts';
+import { secondStageTables } from './listed-tables.ts';
 import { listMappings } from '../list-mappings.ts';
 import type { Remapping, TranslatedSpace } from './remapping.ts';
 import type { RequestWalk } from './request-walk.ts';

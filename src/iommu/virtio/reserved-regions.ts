@@ -34,6 +34,20 @@ export function probeProperties(regions: readonly ReservedRegion[]): Uint8Array 
   return bytes;
 }
 
+/** What the properties of a probe tell. */
+export function probedRegions(properties: Uint8Array): ReservedRegion[] {
+  const view = new DataView(properties.buffer, properties.byteOffset, properties.byteLength);
+  const regions: ReservedRegion[] = [];
+  for (let at = 0; at + 4 + RESERVED_LENGTH <= properties.length; at += 4 + view.getUint16(at + 2, true)) {
+    const type = view.getUint16(at, true);
+    if (type === 0) break;
+    if (type !== RESERVED_PROPERTY) continue;
+    const kind = view.getUint8(at + 4) === ReservedKind.msi ? 'msi' : 'reserved';
+    regions.push({ start: view.getBigUint64(at + 8, true), last: view.getBigUint64(at + 16, true), kind });
+  }
+  return regions;
+}
+
 /** The parts of a region that are in no other. */
 function without(region: ReservedRegion, others: readonly ReservedRegion[]): ReservedRegion[] {
   let parts = [region];

@@ -3,7 +3,7 @@
 
   run.py --binary "PROGRAM" [--jobs N] [NAME…]
 
-Each file of scenarios/ is played by rig.py on a process of its own. A scenario that differs prints the first steps that
+Each file of scenarios/ and scenarios-amd/ is played by rig.py on a process of its own. A scenario that differs prints the first steps that
 do. The last line is `N passed, N failed`, one count a scenario.
 """
 import argparse
@@ -53,7 +53,7 @@ def main():
     options = parser.parse_args()
     version = "QEMU emulator version " + VERSION
     program = {"argv": options.binary.split(), "env": {}, "accel": "qtest", "version": version}
-    paths = sorted(glob.glob(os.path.join(HERE, "scenarios", "*.json")))
+    paths = sorted(glob.glob(os.path.join(HERE, "scenarios*", "*.json")))
     if options.names:
         paths = [path for path in paths if any(name in os.path.basename(path) for name in options.names)]
     failed = 0
