@@ -1,7 +1,7 @@
 // The layers of ARCHITECTURE.md: a room of src/ may import itself and only the rooms named behind it.
 const model = ['vfio', 'vhost', 'host', 'iommu', 'virtio', 'pci', 'qom', 'memory', 'trace'];
 const rooms = {
-  daemon: ['monitor', 'machine', 'devices', 'guest', ...model, 'qmp', 'qtest', 'options', 'generated', 'core'],
+  daemon: ['monitor', 'machine', 'devices', 'guest', ...model, 'qmp', 'qtest', 'wire', 'options', 'generated', 'core'],
   options: ['generated', 'core'],
   monitor: ['machine', 'devices', 'guest', ...model, 'qmp', 'options', 'generated', 'core'],
   machine: ['devices', 'guest', ...model, 'qtest', 'generated', 'core'],

@@ -11,6 +11,7 @@ _viommu_commands='
   set-event-filter
   batch
   human-monitor-command
+  query-chardev
   query-status
   query-name
   query-uuid
@@ -22,6 +23,12 @@ _viommu_commands='
   system_reset
   system_powerdown
   quit
+  query-machines
+  query-cpu-definitions
+  query-cpu-model-expansion
+  query-sev-capabilities
+  query-sgx-capabilities
+  query-command-line-options
   migrate-recover
   migrate-pause
   yank
@@ -33,6 +40,8 @@ _viommu_commands='
   qom-list-properties
   object-add
   object-del
+  query-memdev
+  query-iothreads
   device-list-properties
   device_add
   device_del
@@ -41,6 +50,7 @@ _viommu_commands='
   query-flat-view
   memory-read
   memory-write
+  pmemsave
   iommu-bind-pasid-table
   iommu-unbind-pasid-table
   iommu-flush-iotlb
@@ -86,6 +96,7 @@ _viommu_ask() {
     case ${COMP_WORDS[2]} in
     batch) form='{"commands": }' ;;
     human-monitor-command) form='{"command-line": }' ;;
+    query-cpu-model-expansion) form='{"type": , "model": }' ;;
     migrate-recover) form='{"uri": }' ;;
     yank) form='{"instances": }' ;;
     qom-list) form='{"path": }' ;;
@@ -100,6 +111,7 @@ _viommu_ask() {
     query-flat-view) form='{"address-space": }' ;;
     memory-read) form='{"address": , "size": }' ;;
     memory-write) form='{"address": , "data": }' ;;
+    pmemsave) form='{"val": , "size": , "filename": }' ;;
     iommu-bind-pasid-table) form='{"device": , "address": }' ;;
     iommu-unbind-pasid-table) form='{"device": }' ;;
     iommu-flush-iotlb) form='{"device": , "granularity": }' ;;

@@ -4,9 +4,10 @@ import { CommandError, messageOf } from '../core/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { MachineQtestTarget } from '../machine/qtest-target.ts';
 import type { Endpoint as OptionEndpoint, Options } from '../options/options.ts';
+import type { Endpoint } from '../qmp/endpoint.ts';
 import { connectTo, Listener } from '../qmp/listener.ts';
 import { QtestServer } from '../qtest/server.ts';
-import { endpointOf } from './sockets.ts';
+import { candidates, firstOf } from './sockets.ts';
 
 /** The qtest side of a daemon. */
 export interface QtestService {
@@ -35,6 +36,7 @@ function logWriter(path: string | null): ((text: string) => void) | null {
 
 function describe(endpoint: OptionEndpoint): string {
   if (endpoint.kind === 'unix') return `unix:${endpoint.path}${endpoint.server ? ',server=on' : ''}`;
+  if (endpoint.kind === 'fd') return `fd:${endpoint.fd}${endpoint.server ? ',server=on' : ''}`;
   if (endpoint.kind === 'tcp') return `tcp:${endpoint.host}:${endpoint.port}${endpoint.server ? ',server=on' : ''}`;
   return endpoint.kind;
 }
@@ -67,8 +69,9 @@ export async function openQtest(
   try {
     if (endpoint.kind === 'stdio') take(Duplex.from({ readable: process.stdin, writable: process.stdout }));
     else if (endpoint.kind !== 'null') {
-      if (endpoint.server) listener = await Listener.open(endpointOf(endpoint), take, () => {});
-      else take(await connectTo(endpointOf(endpoint)));
+      const open = (candidate: Endpoint): Promise<Listener> => Listener.open(candidate, take, () => {});
+      if (endpoint.server) listener = await firstOf(candidates(endpoint), open);
+      else take(await connectTo(candidates(endpoint)[0]!));
     }
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;

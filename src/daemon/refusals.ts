@@ -7,19 +7,10 @@ import type { Options } from '../options/options.ts';
  */
 export function refuseUnserved(options: Options): void {
   const unserved: [boolean, string][] = [
-    [options.traces.length > 0, '-trace'],
-    [options.logFile !== null, '-D'],
-    [options.logItems !== null, '-d'],
     [options.preconfig, '--preconfig'],
-    [options.globals.length > 0, '-global'],
     [options.readlineMonitors.length > 0, '-monitor'],
     [options.networkBackends.length > 0, '-netdev'],
     [options.icount !== null, '-icount'],
-    [options.memorySlots > 0 || options.maxMemory !== null, '-m …,slots=,maxmem='],
-    [
-      options.monitors.some(({ endpoint }) => 'reconnect' in endpoint && endpoint.reconnect > 0),
-      '-chardev …,reconnect=',
-    ],
     [options.monitors.some(({ endpoint }) => endpoint.kind === 'unix' && endpoint.abstract), '-chardev …,abstract=on'],
   ];
   for (const [given, name] of unserved) {

@@ -1,3 +1,4 @@
+import type { CharacterDevices } from '../machine/character-devices.ts';
 import { createMachine, type MachineConfig } from '../machine/create.ts';
 import type { Machine } from '../machine/machine.ts';
 import { forwardEvents } from '../monitor/events.ts';
@@ -6,15 +7,22 @@ import type { Identity } from '../monitor/identity.ts';
 import type { Options } from '../options/options.ts';
 import { protocolSchema } from '../qmp/protocol-schema.ts';
 import { QmpServer } from '../qmp/server.ts';
+import { programLine } from '../options/error.ts';
+import { activationMonitors } from './activation.ts';
 import { banner } from './banner.ts';
+import { characterDeviceOf } from './character-devices.ts';
+import { playCommands } from './command-file.ts';
 import { tellReady } from './daemonize.ts';
 import { readFirmware } from './firmware.ts';
 import { followRealTime, keepVirtualTime } from './guest-time.ts';
 import { writePidFile } from './pid-file.ts';
 import { openQtest, type QtestService } from './qtest.ts';
+import { notifyReady } from './readiness.ts';
 import { refuseUnserved } from './refusals.ts';
 import { defaultSocketPath } from './runtime-directory.ts';
 import { type MonitorOption, type Opened, openMonitor } from './sockets.ts';
+import { tracePointNames } from './trace-points.ts';
+import { openTraceLog } from './tracing.ts';
 
 /** The QEMU release whose monitor surface is spoken. */
 const QEMU_VERSION = { micro: 22, minor: 2, major: 7 } as const;
@@ -30,6 +38,7 @@ function machineConfig(options: Options): MachineConfig {
     noReboot: options.noReboot,
     devices: options.devices,
     objects: options.objects,
+    globals: options.globals,
     ...(options.bios === null ? {} : { firmware: readFirmware(options.bios) }),
   };
 }
@@ -42,6 +51,11 @@ function now(): { seconds: number; microseconds: number } {
 /** The exit status of a daemon that was asked to end, by `quit` or a signal. */
 const SUCCESS = 0;
 
+/** Tells the user something that does not end the daemon. */
+function warn(sentence: string): void {
+  process.stderr.write(`${programLine('viommud', sentence)}\n`);
+}
+
 /**
  * Builds the machine, opens the monitors and serves until the machine exits.
  * @returns the exit status
@@ -49,12 +63,17 @@ const SUCCESS = 0;
  */
 export async function runDaemon(options: Options, version: string): Promise<number> {
   refuseUnserved(options);
+  openTraceLog(tracePointNames, options, warn);
+  if (options.processName !== null) process.title = options.processName;
   const identity: Identity = {
     version: { qemu: QEMU_VERSION, package: `viommud-${version}` },
     ...(options.name === null ? {} : { name: options.name }),
     uuid: options.uuid ?? '00000000-0000-0000-0000-000000000000',
   };
   const machine = createMachine({ ...machineConfig(options), startPaused: true, log: { now } });
+  for (const { driver, property } of options.globals) {
+    if (machine.types.get(driver) === null) warn(`warning: global ${driver}.${property} has invalid class name`);
+  }
   const virtualTime = options.accelerators[0]?.name === 'qtest';
   const stopTime = virtualTime ? keepVirtualTime(machine) : followRealTime(machine, () => performance.now());
   const server = new QmpServer({
@@ -77,51 +96,78 @@ export async function runDaemon(options: Options, version: string): Promise<numb
   const alive = setInterval(() => {}, 2 ** 31 - 1);
   const ignoreSignals = endOnSignals(machine);
   let qtest: QtestService | null = null;
-  try {
-    qtest = await openQtest(machine, options, virtualTime);
-    const opened = await openMonitors(server, options, machine, version);
-    await clientsOf(qtest === null ? opened : [...opened, qtest], exited);
-    if (options.pidFile !== null) writePidFile(options.pidFile);
-  } catch (error) {
+  const opened: Opened[] = [];
+  const end = async (): Promise<void> => {
     clearInterval(alive);
     stopTime();
     qtest?.close();
+    for (const monitor of opened) monitor.close();
     ignoreSignals();
     await server.close();
+  };
+  try {
+    qtest = await openQtest(machine, options, virtualTime);
+    await openMonitors(server, options, opened, machine.characterDevices);
+    if (opened.length === 0 && qtest === null && options.commandFile === null) {
+      await openDefault(server, opened, machine.characterDevices, (path) => banner(machine, path, version));
+    }
+    await clientsOf(qtest === null ? opened : [...opened, qtest], exited);
+    if (options.pidFile !== null) writePidFile(options.pidFile);
+  } catch (error) {
+    await end();
     throw error;
   }
   tellReady();
+  void notifyReady(process.env, process.pid).then((complaint) => complaint === null || warn(complaint));
   // The machine is built paused, so that nothing runs before the clients that were waited for have come.
   if (!options.startPaused && !hasEnded()) machine.operations.run(() => machine.cont());
   qtest?.begin();
-  await exited;
-  clearInterval(alive);
-  stopTime();
-  qtest?.close();
-  ignoreSignals();
-  await server.close();
-  return SUCCESS;
+  let status = SUCCESS;
+  try {
+    if (options.commandFile !== null && !hasEnded()) {
+      const played = playCommands(server, options.commandFile, (text) => process.stdout.write(text));
+      status = await Promise.race([played, exited.then(() => SUCCESS)]);
+      if (!hasEnded()) machine.operations.run(() => machine.quit());
+    }
+    await exited;
+  } finally {
+    // Commands that are still to be typed keep the process no longer.
+    if (options.commandFile === '-') process.stdin.destroy();
+    await end();
+  }
+  return status;
 }
 
-/** Opens the monitors that the options name; without one, and without `-qtest`, a socket in the user's own folder. */
+/** Opens the monitors that the options name and those that a service manager listens on, adding each to `opened`. */
 async function openMonitors(
   server: QmpServer,
   options: Options,
-  machine: Machine,
-  version: string,
-): Promise<readonly Opened[]> {
-  const { monitors } = options;
-  if (monitors.length === 0 && options.qtest === null) {
-    const path = defaultSocketPath(process.env);
-    const endpoint = { kind: 'unix', path, abstract: false, server: true, wait: false, reconnect: 0 } as const;
-    const monitor: MonitorOption = { endpoint, pretty: false, option: `-qmp unix:${path}`, chardev: null };
-    const opened = await openMonitor(server, monitor);
-    console.log(banner(machine, path, version));
-    return [opened];
+  opened: Opened[],
+  devices: CharacterDevices,
+): Promise<void> {
+  let unnamed = 0;
+  for (const monitor of [...options.monitors, ...activationMonitors(process.env, process.pid)]) {
+    const label = monitor.chardev ?? `compat_monitor${unnamed++}`;
+    const served = await openMonitor({ server, label, warn }, monitor);
+    opened.push(served);
+    devices.add(characterDeviceOf(label, monitor, served));
   }
-  const opened: Opened[] = [];
-  for (const monitor of monitors) opened.push(await openMonitor(server, monitor));
-  return opened;
+}
+
+/** Serves on a socket in the user's own folder, and says so. */
+async function openDefault(
+  server: QmpServer,
+  opened: Opened[],
+  devices: CharacterDevices,
+  text: (path: string) => string,
+): Promise<void> {
+  const path = defaultSocketPath(process.env);
+  const endpoint = { kind: 'unix', path, abstract: false, server: true, wait: false, reconnect: 0 } as const;
+  const monitor: MonitorOption = { endpoint, pretty: false, option: `-qmp unix:${path}`, chardev: null };
+  const served = await openMonitor({ server, label: 'compat_monitor0', warn }, monitor);
+  opened.push(served);
+  devices.add(characterDeviceOf('compat_monitor0', monitor, served));
+  console.log(text(path));
 }
 
 /**
@@ -131,7 +177,7 @@ async function openMonitors(
 async function clientsOf(opened: readonly Opened[], exited: Promise<void>): Promise<void> {
   for (const { listener, waitForClient, option } of opened) {
     if (listener === null || !waitForClient) continue;
-    process.stderr.write(`viommud: ${option}: info: QEMU waiting for connection on: ${listener.filename}\n`);
+    warn(`${option}: info: QEMU waiting for connection on: ${listener.filename}`);
     await Promise.race([listener.firstClient, exited]);
   }
 }

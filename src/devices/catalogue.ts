@@ -7,15 +7,18 @@ import type { DeviceContext } from './context.ts';
 import { DmaAgent, dmaAgentProperties } from './dma-agent.ts';
 import { EduDevice, eduProperties } from './edu.ts';
 import { HostFunctionObject, HostIommuObject, hostFunctionProperties, hostIommuProperties } from './host-objects.ts';
-import { IntelIommuDevice, intelIommuProperties } from './intel-iommu.ts';
+import { IntelIommuDevice, intelIommuProperties, intelIommuTreeOrder, x86IommuProperties } from './intel-iommu.ts';
 import { IommufdObject, iommufdProperties } from './iommufd.ts';
+import { eventLoopProperties, Iothread, iothreadProperties } from './iothread.ts';
 import { IommuTestdev } from './iommu-testdev.ts';
 import { MemoryControllerHub } from './mch.ts';
-import { MemoryBackendRam, memoryBackendProperties } from './memory-backend-ram.ts';
+import { MemoryBackend, MemoryBackendMemfd, memfdProperties, memoryBackendProperties } from './memory-backend.ts';
+import { MemoryBackendFile, memoryBackendFileProperties } from './memory-backend-file.ts';
 import { PciTestdev, pciTestdevProperties } from './pci-testdev.ts';
 import { Q35_FUNCTIONS, Q35FixedFunction } from './q35-functions.ts';
 import { VfioPciDevice, vfioPciProperties } from './vfio-pci.ts';
-import { vfioPciSettings } from './vfio-pci-settings.ts';
+import { ThreadContext, threadContextProperties } from './thread-context.ts';
+import { vfioPciBootIndex, vfioPciSettingsBefore, vfioPciSettingsBehind } from './vfio-pci-settings.ts';
 import { VirtioIommuPciDevice, virtioIommuProperties } from './virtio-iommu-pci.ts';
 
 /** PCI and PCI Express: a function that can sit on either kind of bus. */
@@ -28,7 +31,17 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
       parent: 'pci-device',
       interfaces: EITHER_PCI,
       description: 'VFIO-based PCI device assignment',
-      properties: [...Object.values(vfioPciProperties), ...vfioPciSettings],
+      properties: [
+        ...vfioPciSettingsBefore,
+        vfioPciProperties.sysfsdev,
+        vfioPciProperties.host,
+        ...vfioPciSettingsBehind,
+        vfioPciProperties.iommufd,
+        vfioPciProperties.ats,
+        vfioPciProperties.pri,
+        vfioPciProperties.shared,
+      ],
+      instanceProperties: [vfioPciBootIndex],
       create: (type) => new VfioPciDevice(type, context),
     },
     {
@@ -41,7 +54,7 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
       name: 'edu',
       parent: 'pci-device',
       interfaces: ['conventional-pci-device'],
-      properties: Object.values(eduProperties),
+      instanceProperties: Object.values(eduProperties),
       create: (type) => new EduDevice(type, context),
     },
     {
@@ -70,6 +83,7 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
     { name: 'virtio-pci', parent: 'pci-device', abstract: true, properties: virtioPciProperties },
     {
       name: 'virtio-iommu-pci',
+      aliases: ['virtio-iommu'],
       parent: 'virtio-pci',
       interfaces: EITHER_PCI,
       hotpluggable: false,
@@ -85,8 +99,9 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
       create: (type) => new AmdviPciDevice(type),
     },
     ...Q35_FUNCTIONS.map(
-      ({ driver, identity, pluggable }): TypeDefinition => ({
+      ({ driver, aliases = [], identity, pluggable }): TypeDefinition => ({
         name: driver,
+        aliases,
         parent: 'pci-device',
         interfaces: ['conventional-pci-device'],
         pluggable,
@@ -99,7 +114,13 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
 
 function systemTypes(context: DeviceContext, types: TypeRegistry): readonly TypeDefinition[] {
   return [
-    { name: 'x86-iommu', parent: 'sys-bus-device', abstract: true },
+    {
+      name: 'x86-iommu',
+      parent: 'sys-bus-device',
+      abstract: true,
+      properties: x86IommuProperties,
+      treeOrder: ['intremap', 'device-iotlb', 'pt'],
+    },
     {
       name: 'intel-iommu',
       parent: 'x86-iommu',
@@ -107,6 +128,7 @@ function systemTypes(context: DeviceContext, types: TypeRegistry): readonly Type
       pluggable: true,
       hotpluggable: false,
       properties: intelIommuProperties,
+      treeOrder: intelIommuTreeOrder,
       create: (type) => new IntelIommuDevice(type, context),
     },
     {
@@ -123,12 +145,49 @@ function systemTypes(context: DeviceContext, types: TypeRegistry): readonly Type
 
 function userTypes(context: DeviceContext): readonly TypeDefinition[] {
   return [
-    { name: 'memory-backend', parent: 'object', abstract: true, interfaces: ['user-creatable'] },
+    {
+      name: 'memory-backend',
+      parent: 'object',
+      abstract: true,
+      interfaces: ['user-creatable'],
+      properties: Object.values(memoryBackendProperties),
+    },
     {
       name: 'memory-backend-ram',
       parent: 'memory-backend',
-      properties: Object.values(memoryBackendProperties),
-      create: (type) => new MemoryBackendRam(type, context),
+      create: (type) => new MemoryBackend(type, context),
+    },
+    {
+      name: 'memory-backend-file',
+      parent: 'memory-backend',
+      properties: memoryBackendFileProperties,
+      create: (type) => new MemoryBackendFile(type, context),
+    },
+    {
+      name: 'memory-backend-memfd',
+      parent: 'memory-backend',
+      properties: memfdProperties,
+      create: (type) => new MemoryBackendMemfd(type, context),
+    },
+    {
+      name: 'event-loop-base',
+      parent: 'object',
+      abstract: true,
+      interfaces: ['user-creatable'],
+      properties: Object.values(eventLoopProperties),
+    },
+    {
+      name: 'iothread',
+      parent: 'event-loop-base',
+      properties: Object.values(iothreadProperties),
+      create: (type) => new Iothread(type),
+    },
+    {
+      name: 'thread-context',
+      parent: 'object',
+      interfaces: ['user-creatable'],
+      properties: threadContextProperties,
+      create: (type) => new ThreadContext(type),
     },
     {
       name: 'iommufd',

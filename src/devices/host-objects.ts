@@ -32,6 +32,7 @@ export const hostIommuProperties: readonly Property<unknown>[] = [
   optional('context-cache-size', uint32, 'Entries of the context cache'),
   optional('ats-cache-size', uint32, "Entries of each function's own cache of translations (ATS)"),
   optional('seed', uint32, 'Seed of the replacement in the caches'),
+  optional('built-in-functions', bool, 'Whether the host has functions beside those that are declared'),
 ];
 
 const bdf = objectProperty('bdf', hostPciAddress, null, {
@@ -44,6 +45,7 @@ export const hostFunctionProperties: readonly Property<unknown>[] = [
   optional('pasid-bits', uint8, 'Width of a PASID'),
   optional('ats', bool, 'Whether the function may cache translations'),
   optional('pri', bool, 'Whether the function may ask for pages'),
+  optional('pf', str, 'Address of the physical function that it is a virtual one of'),
 ];
 
 type OptionValue = string | number | boolean | bigint;
@@ -60,7 +62,6 @@ function given(object: UserObject, properties: readonly Property<unknown>[]): Re
 
 /** What the modelled host's IOMMU can do. There is one, so the second object of this type is refused. */
 export class HostIommuObject extends UserObject {
-  readonly required = [];
   readonly #context: DeviceContext;
 
   constructor(type: QomType, context: DeviceContext) {
@@ -83,7 +84,7 @@ export class HostIommuObject extends UserObject {
 
 /** One more function of the modelled host. */
 export class HostFunctionObject extends UserObject {
-  readonly required = ['bdf'];
+  override readonly required = ['bdf'];
   readonly #context: DeviceContext;
 
   constructor(type: QomType, context: DeviceContext) {

@@ -26,7 +26,30 @@ function setting(definition: (typeof INTEL_IOMMU_PROPERTIES)[number]): Property<
   return deviceProperty(definition.name, unset, undefined, { description: definition.description });
 }
 
-export const intelIommuProperties: readonly Property<unknown>[] = INTEL_IOMMU_PROPERTIES.map(setting);
+const settings: readonly Property<unknown>[] = INTEL_IOMMU_PROPERTIES.map(setting);
+/** In the order of QEMU's listings: of any vIOMMU of the architecture, and of this one. */
+const commonNames = ['pt', 'device-iotlb', 'intremap'];
+const ownNames = [
+  ...['x-scalable-mode', 'dma-translation', 'caching-mode', 'aw-bits', 'eim', 'x-pasid-mode', 'dma-drain'],
+  'snoop-control',
+];
+
+/** The order of `info qtree`, as far as QEMU has them. */
+export const intelIommuTreeOrder = [
+  ...['eim', 'aw-bits', 'caching-mode', 'x-scalable-mode', 'snoop-control', 'x-pasid-mode', 'dma-drain'],
+  'dma-translation',
+];
+
+const named = (names: readonly string[]): Property<unknown>[] =>
+  names.flatMap((name) => settings.find((property) => property.name === name) ?? []);
+
+export const x86IommuProperties: readonly Property<unknown>[] = named(commonNames);
+
+/** Those that QEMU has first, then the unit's others. */
+export const intelIommuProperties: readonly Property<unknown>[] = [
+  ...named(ownNames),
+  ...settings.filter(({ name }) => !commonNames.includes(name) && !ownNames.includes(name)),
+];
 
 /** The VT-d unit as a device: it takes over the address spaces of the root bus and of all buses below. */
 export class IntelIommuDevice extends Device {
@@ -39,7 +62,7 @@ export class IntelIommuDevice extends Device {
 
   protected override onRealize(): void {
     super.onRealize();
-    const { memory, events, checks, faults, units } = this.#context;
+    const { memory, events, checks, faults, units, vfio } = this.#context;
     const rootBus = this.#context.rootBus();
     if (rootBus === null) throw new CommandError(`${this.type.name} needs a machine with PCI; choose -M viommu or q35`);
     if (units.all.length > 0) throw new CommandError('QEMU does not support multiple vIOMMUs for x86 yet.');
@@ -51,6 +74,7 @@ export class IntelIommuDevice extends Device {
       events,
       checks,
       faults,
+      onDisabled: () => vfio.checkLayout('switch-off of translation'),
     });
     units.add(unit);
     rootBus.iommuOps = unit;
@@ -63,7 +87,7 @@ export class IntelIommuDevice extends Device {
 
   #given(): Record<string, Setting> {
     const given: Record<string, Setting> = {};
-    for (const property of intelIommuProperties) {
+    for (const property of settings) {
       const value = this.value(property) as Setting | undefined;
       if (value !== undefined) given[property.name] = value;
     }

@@ -36,7 +36,6 @@ export const iommufdProperties = {
 
 /** A user context of the host's iommufd: devices that name it are attached by contract iommufd. */
 export class IommufdObject extends UserObject {
-  readonly required = [];
   readonly #context: DeviceContext;
 
   constructor(type: QomType, context: DeviceContext) {

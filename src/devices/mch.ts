@@ -72,7 +72,7 @@ export class MemoryControllerHub extends PciDevice {
       this.#ecam = null;
       if (size === null || (register & BigInt(PCIEXBAR_ENABLE)) === 0n) return;
       const region = MemoryRegion.mmio(topology, 'pcie-mmcfg-mmio', size, ecamOperations(this.bus));
-      region.owner = this.registers.owner;
+      region.owner = { kind: 'dev', path: this.bus.owner?.path ?? this.path };
       memory.root.addSubregion(register & ADDRESS_BITS & ~(size - 1n), region);
       this.#ecam = region;
     });

@@ -8,6 +8,7 @@ const pinRouting = (offset: number): PciRegister => ({ offset, size: 4, value: 0
 /** A function that is soldered to the q35 board: its configuration space is there, and it can issue DMA. */
 export interface Q35Function {
   readonly driver: string;
+  readonly aliases?: readonly string[];
   readonly slot: number;
   readonly function: number;
   readonly multifunction: boolean;
@@ -45,6 +46,7 @@ export const Q35_FUNCTIONS: readonly Q35Function[] = [
   },
   {
     driver: 'ich9-ahci',
+    aliases: ['ahci'],
     slot: 0x1f,
     function: 2,
     multifunction: true,

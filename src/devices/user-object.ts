@@ -12,13 +12,19 @@ export abstract class UserObject extends QomObject {
   abstract dispose(): void;
 
   /** Properties that must be given. */
-  abstract readonly required: readonly string[];
+  readonly required: readonly string[] = [];
+
+  /** What `object-add` takes, in the order in which it is looked at. */
+  get members(): readonly string[] {
+    return this.type.classNames().filter((name) => name !== 'type');
+  }
 }
 
 type Values = Readonly<Record<string, unknown>>;
 
 /**
- * Adds an object, all or nothing. `typed`: the values keep their wire types; otherwise they are texts.
+ * Adds an object, all or nothing. `typed`: the values keep their wire types; otherwise they are texts. As in QEMU first
+ * the kinds of all values are looked at, then the id, then what each property takes.
  * @throws CommandError with QEMU's sentences
  */
 export function addObject(types: TypeRegistry, objects: QomObject, values: Values, typed: boolean): UserObject {
@@ -26,8 +32,9 @@ export function addObject(types: TypeRegistry, objects: QomObject, values: Value
   const id = member(values, 'id');
   const object = type.create();
   if (!(object instanceof UserObject)) throw new Error(`type ${type.name} makes no user object`);
-  setProperties(object, values, typed);
+  const settings = readSettings(object, values, typed, objects.root());
   if (!isIdentifier(id)) throw new CommandError("Parameter 'id' expects an identifier");
+  for (const set of settings) set();
   objects.addChild(id, object);
   try {
     object.complete();
@@ -66,17 +73,25 @@ function member(values: Values, name: string): string {
   return value;
 }
 
-function setProperties(object: UserObject, values: Values, typed: boolean): void {
-  for (const name of object.required) {
-    if (values[name] === undefined) throw new CommandError(`Parameter '${name}' is missing`);
-  }
-  for (const [name, value] of Object.entries(values)) {
-    if (name === 'qom-type' || name === 'id') continue;
+/** Looks at the kinds of all values; the functions returned set them. */
+function readSettings(object: UserObject, values: Values, typed: boolean, root: QomObject): (() => void)[] {
+  const settings: (() => void)[] = [];
+  for (const name of object.members) {
+    const value = values[name];
+    if (value === undefined && object.required.includes(name)) throw new CommandError(`Parameter '${name}' is missing`);
+    if (value === undefined) continue;
     const property = object.type.property(name);
-    if (property === null || property.writable === 'never') {
-      throw new CommandError(`Parameter '${name}' is unexpected`);
+    if (property === null) throw new Error(`type ${object.type.name} has no ${name}`);
+    if (property.kind.type.startsWith('link<')) {
+      // A link is a string until it is set.
+      settings.push(() => object.accept(property, object.read(property, value, typed, root)));
+      continue;
     }
-    if (typed || typeof value !== 'string') object.setJson(name, value);
-    else object.setText(name, value);
+    const read = object.read(property, value, typed, root);
+    settings.push(() => object.accept(property, read));
   }
+  const known = new Set(['qom-type', 'id', ...object.members]);
+  const unexpected = Object.keys(values).find((name) => !known.has(name));
+  if (unexpected !== undefined) throw new CommandError(`Parameter '${unexpected}' is unexpected`);
+  return settings;
 }

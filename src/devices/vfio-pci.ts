@@ -11,10 +11,12 @@ import type { QomType } from '../qom/type-registry.ts';
 import type { VfioDevice } from '../vfio/device.ts';
 import { type HostAddress, resolveHostFunction } from '../vfio/host-address.ts';
 import type { DeviceContext } from './context.ts';
+import { vfioPciMigration } from './vfio-pci-settings.ts';
 
 export const vfioPciProperties = {
-  host: deviceProperty('host', hostPciAddress, null),
   sysfsdev: deviceProperty('sysfsdev', str, null),
+  host: deviceProperty('host', hostPciAddress, null),
+  migration: vfioPciMigration,
   iommufd: deviceProperty('iommufd', link('iommufd'), null, { description: 'Set host IOMMUFD backend device' }),
   ats: deviceProperty('ats', onOffAuto, 'auto', {
     description: 'keeps translations itself (PCIe ATS); auto: once the guest has enabled it in configuration space',
@@ -123,8 +125,8 @@ export class VfioPciDevice extends PciDevice {
     if (pasidBits > 0) registers.addCapability({ kind: 'pasid', bits: pasidBits, execute: true, privileged: true });
   }
 
-  /** @throws CommandError for `ats=on` or `pri=on` where the function, the host or the bus cannot */
-  #checkSwitches({ name, capabilities: { ats, pageRequests } }: HostFunction): void {
+  /** @throws CommandError for what is switched on where the function, the host or the bus cannot */
+  #checkSwitches({ name, capabilities: { ats, dirtyTracking, pageRequests } }: HostFunction): void {
     const refuse = (property: 'ats' | 'pri', can: boolean, why: string): void => {
       if (this.value(vfioPciProperties[property]) !== 'on' || (can && this.express)) return;
       throw new CommandError(
@@ -137,6 +139,12 @@ export class VfioPciDevice extends PciDevice {
       pageRequests,
       'makes no page requests here; that takes pri=on of the host-function, page-requests=on of the host-iommu',
     );
+    if (this.value(vfioPciProperties.migration) && !dirtyTracking) {
+      throw new CommandError(
+        `Property 'vfio-pci.x-enable-migration' cannot be 'on': nobody knows which pages host function ${name} has ` +
+          'written; that takes dirty-tracking=on of the host-iommu',
+      );
+    }
   }
 
   /** The guest, or `ats=on` in its place, says whether the function keeps translations. */

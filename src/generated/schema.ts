@@ -265,6 +265,15 @@ export const schema: SchemaShape = {
       kind: 'enum',
       values: ['builtin', 'enum', 'array', 'object', 'alternate', 'command', 'event'],
     },
+    ChardevInfo: {
+      kind: 'object',
+      members: [
+        { name: 'label', type: { kind: 'string' }, optional: false },
+        { name: 'filename', type: { kind: 'string' }, optional: false },
+        { name: 'frontend-open', type: { kind: 'boolean' }, optional: false },
+      ],
+      open: false,
+    },
     QmpCapabilitiesArguments: {
       kind: 'object',
       members: [
@@ -423,6 +432,117 @@ export const schema: SchemaShape = {
         'snapshot-load',
       ],
     },
+    MachineInfo: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'string' }, optional: false },
+        { name: 'alias', type: { kind: 'string' }, optional: true },
+        { name: 'is-default', type: { kind: 'boolean' }, optional: true },
+        {
+          name: 'cpu-max',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: false,
+        },
+        { name: 'hotpluggable-cpus', type: { kind: 'boolean' }, optional: false },
+        { name: 'numa-mem-supported', type: { kind: 'boolean' }, optional: false },
+        { name: 'deprecated', type: { kind: 'boolean' }, optional: false },
+        { name: 'default-cpu-type', type: { kind: 'string' }, optional: true },
+        { name: 'default-ram-id', type: { kind: 'string' }, optional: true },
+      ],
+      open: false,
+    },
+    CpuDefinitionInfo: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'string' }, optional: false },
+        { name: 'migration-safe', type: { kind: 'boolean' }, optional: true },
+        { name: 'static', type: { kind: 'boolean' }, optional: false },
+        { name: 'unavailable-features', type: { kind: 'array', items: { kind: 'string' } }, optional: true },
+        { name: 'typename', type: { kind: 'string' }, optional: false },
+        { name: 'alias-of', type: { kind: 'string' }, optional: true },
+        { name: 'deprecated', type: { kind: 'boolean' }, optional: false },
+      ],
+      open: false,
+    },
+    CpuModelInfo: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'string' }, optional: false },
+        { name: 'props', type: { kind: 'any' }, optional: true },
+      ],
+      open: false,
+    },
+    CpuModelExpansionType: { kind: 'enum', values: ['static', 'full'] },
+    CommandLineParameterInfo: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'string' }, optional: false },
+        { name: 'type', type: { kind: 'named', name: 'CommandLineParameterType' }, optional: false },
+        { name: 'help', type: { kind: 'string' }, optional: true },
+        { name: 'default', type: { kind: 'string' }, optional: true },
+      ],
+      open: false,
+    },
+    CommandLineOptionInfo: {
+      kind: 'object',
+      members: [
+        { name: 'option', type: { kind: 'string' }, optional: false },
+        {
+          name: 'parameters',
+          type: { kind: 'array', items: { kind: 'named', name: 'CommandLineParameterInfo' } },
+          optional: false,
+        },
+      ],
+      open: false,
+    },
+    CommandLineParameterType: { kind: 'enum', values: ['string', 'boolean', 'number', 'size'] },
+    QueryCpuModelExpansionArguments: {
+      kind: 'object',
+      members: [
+        { name: 'type', type: { kind: 'named', name: 'CpuModelExpansionType' }, optional: false },
+        { name: 'model', type: { kind: 'named', name: 'CpuModelInfo' }, optional: false },
+      ],
+      open: false,
+    },
+    QueryCpuModelExpansionReturn: {
+      kind: 'object',
+      members: [{ name: 'model', type: { kind: 'named', name: 'CpuModelInfo' }, optional: false }],
+      open: false,
+    },
+    QuerySevCapabilitiesReturn: {
+      kind: 'object',
+      members: [
+        { name: 'pdh', type: { kind: 'string' }, optional: false },
+        { name: 'cert-chain', type: { kind: 'string' }, optional: false },
+        { name: 'cpu0-id', type: { kind: 'string' }, optional: false },
+        {
+          name: 'cbitpos',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: false,
+        },
+        {
+          name: 'reduced-phys-bits',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: false,
+        },
+      ],
+      open: false,
+    },
+    QuerySgxCapabilitiesReturn: {
+      kind: 'object',
+      members: [
+        { name: 'sgx', type: { kind: 'boolean' }, optional: false },
+        { name: 'sgx1', type: { kind: 'boolean' }, optional: false },
+        { name: 'sgx2', type: { kind: 'boolean' }, optional: false },
+        { name: 'flc', type: { kind: 'boolean' }, optional: false },
+      ],
+      open: false,
+    },
+    QueryCommandLineOptionsArguments: {
+      kind: 'object',
+      members: [{ name: 'option', type: { kind: 'string' }, optional: true }],
+      open: false,
+    },
     ShutdownEvent: {
       kind: 'object',
       members: [
@@ -481,7 +601,55 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
-    ObjectType: { kind: 'enum', values: ['host-function', 'host-iommu', 'iommufd', 'memory-backend-ram'] },
+    ObjectType: {
+      kind: 'enum',
+      values: [
+        'host-function',
+        'host-iommu',
+        'iommufd',
+        'iothread',
+        'memory-backend-file',
+        'memory-backend-memfd',
+        'memory-backend-ram',
+        'thread-context',
+      ],
+    },
+    HostMemPolicy: { kind: 'enum', values: ['default', 'preferred', 'bind', 'interleave'] },
+    Memdev: {
+      kind: 'object',
+      members: [
+        { name: 'id', type: { kind: 'string' }, optional: true },
+        { name: 'size', type: { kind: 'integer', format: 'size' }, optional: false },
+        { name: 'merge', type: { kind: 'boolean' }, optional: false },
+        { name: 'dump', type: { kind: 'boolean' }, optional: false },
+        { name: 'prealloc', type: { kind: 'boolean' }, optional: false },
+        { name: 'share', type: { kind: 'boolean' }, optional: false },
+        { name: 'reserve', type: { kind: 'boolean' }, optional: true },
+        {
+          name: 'host-nodes',
+          type: { kind: 'array', items: { kind: 'integer', minimum: 0, maximum: 9007199254740991 } },
+          optional: false,
+        },
+        { name: 'policy', type: { kind: 'named', name: 'HostMemPolicy' }, optional: false },
+      ],
+      open: false,
+    },
+    IOThreadInfo: {
+      kind: 'object',
+      members: [
+        { name: 'id', type: { kind: 'string' }, optional: false },
+        {
+          name: 'thread-id',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: false,
+        },
+        { name: 'poll-max-ns', type: { kind: 'integer', format: 'int64' }, optional: false },
+        { name: 'poll-grow', type: { kind: 'integer', format: 'int64' }, optional: false },
+        { name: 'poll-shrink', type: { kind: 'integer', format: 'int64' }, optional: false },
+        { name: 'aio-max-batch', type: { kind: 'integer', format: 'int64' }, optional: false },
+      ],
+      open: false,
+    },
     QomListArguments: {
       kind: 'object',
       members: [{ name: 'path', type: { kind: 'string' }, optional: false }],
@@ -748,6 +916,15 @@ export const schema: SchemaShape = {
         { name: 'data', type: { kind: 'string' }, optional: false },
         { name: 'address-space', type: { kind: 'string' }, optional: true },
         { name: 'encoding', type: { kind: 'named', name: 'Encoding' }, optional: true },
+      ],
+      open: false,
+    },
+    PmemsaveArguments: {
+      kind: 'object',
+      members: [
+        { name: 'val', type: { kind: 'integer', format: 'int64' }, optional: false },
+        { name: 'size', type: { kind: 'integer', format: 'int64' }, optional: false },
+        { name: 'filename', type: { kind: 'string' }, optional: false },
       ],
       open: false,
     },
@@ -1658,6 +1835,7 @@ export const schema: SchemaShape = {
       members: [
         { name: 'bdf', type: { kind: 'string' }, optional: false },
         { name: 'group', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: true },
+        { name: 'physical-function', type: { kind: 'string' }, optional: true },
         { name: 'device', type: { kind: 'string' }, optional: true },
         { name: 'pasid-bits', type: { kind: 'integer', minimum: 0, maximum: 20 }, optional: false },
         { name: 'ats', type: { kind: 'boolean' }, optional: false },
@@ -2011,6 +2189,12 @@ export const schema: SchemaShape = {
       features: ['savevm-monitor-nodes'],
       unchecked: false,
     },
+    'query-chardev': {
+      returns: { kind: 'array', items: { kind: 'named', name: 'ChardevInfo' } },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
     'query-status': { returns: { kind: 'named', name: 'StatusInfo' }, allowOob: false, features: [], unchecked: false },
     'query-name': { returns: { kind: 'named', name: 'NameInfo' }, allowOob: false, features: [], unchecked: false },
     'query-uuid': { returns: { kind: 'named', name: 'UuidInfo' }, allowOob: false, features: [], unchecked: false },
@@ -2027,6 +2211,44 @@ export const schema: SchemaShape = {
     system_reset: { allowOob: false, features: [], unchecked: false },
     system_powerdown: { allowOob: false, features: [], unchecked: false },
     quit: { allowOob: false, features: [], unchecked: false },
+    'query-machines': {
+      returns: { kind: 'array', items: { kind: 'named', name: 'MachineInfo' } },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'query-cpu-definitions': {
+      returns: { kind: 'array', items: { kind: 'named', name: 'CpuDefinitionInfo' } },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'query-cpu-model-expansion': {
+      arguments: 'QueryCpuModelExpansionArguments',
+      returns: { kind: 'named', name: 'QueryCpuModelExpansionReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'query-sev-capabilities': {
+      returns: { kind: 'named', name: 'QuerySevCapabilitiesReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'query-sgx-capabilities': {
+      returns: { kind: 'named', name: 'QuerySgxCapabilitiesReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'query-command-line-options': {
+      arguments: 'QueryCommandLineOptionsArguments',
+      returns: { kind: 'array', items: { kind: 'named', name: 'CommandLineOptionInfo' } },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
     'migrate-recover': { arguments: 'MigrateRecoverArguments', allowOob: true, features: [], unchecked: false },
     'migrate-pause': { allowOob: true, features: [], unchecked: false },
     yank: { arguments: 'YankArguments', allowOob: true, features: [], unchecked: false },
@@ -2067,6 +2289,18 @@ export const schema: SchemaShape = {
     },
     'object-add': { arguments: 'ObjectAddArguments', allowOob: false, features: [], unchecked: false },
     'object-del': { arguments: 'ObjectDelArguments', allowOob: false, features: [], unchecked: false },
+    'query-memdev': {
+      returns: { kind: 'array', items: { kind: 'named', name: 'Memdev' } },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'query-iothreads': {
+      returns: { kind: 'array', items: { kind: 'named', name: 'IOThreadInfo' } },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
     'device-list-properties': {
       arguments: 'DeviceListPropertiesArguments',
       returns: { kind: 'array', items: { kind: 'named', name: 'ObjectPropertyInfo' } },
@@ -2108,6 +2342,7 @@ export const schema: SchemaShape = {
       unchecked: false,
     },
     'memory-write': { arguments: 'MemoryWriteArguments', allowOob: false, features: [], unchecked: false },
+    pmemsave: { arguments: 'PmemsaveArguments', allowOob: false, features: [], unchecked: false },
     'iommu-bind-pasid-table': {
       arguments: 'IommuBindPasidTableArguments',
       returns: { kind: 'named', name: 'IommuBindPasidTableReturn' },

@@ -279,6 +279,16 @@ export type SchemaInfo =
 /** Which SchemaInfo it is. */
 export type SchemaInfoMetaType = 'builtin' | 'enum' | 'array' | 'object' | 'alternate' | 'command' | 'event';
 
+/** A character device. */
+export interface ChardevInfo {
+  /** Its id; `compat_monitor` and a number for -qmp. */
+  label: string;
+  /** What it is connected to. */
+  filename: string;
+  /** Whether something uses it. */
+  'frontend-open': boolean;
+}
+
 /** Arguments of qmp_capabilities. */
 export interface QmpCapabilitiesArguments {
   /** Capabilities to enable, of those that the greeting offers. */
@@ -440,6 +450,126 @@ export type ShutdownCause =
   | 'subsystem-reset'
   | 'snapshot-load';
 
+/** A machine that -M can name. */
+export interface MachineInfo {
+  /** The name that -M takes. */
+  name: string;
+  /** Another name for it. */
+  alias?: string | undefined;
+  /** True for the machine without -M; absent otherwise. */
+  'is-default'?: boolean | undefined;
+  /** How many processors -smp may ask for. */
+  'cpu-max': number;
+  /** Whether processors can be hot-plugged. */
+  'hotpluggable-cpus': boolean;
+  /** Whether -numa takes `mem`. */
+  'numa-mem-supported': boolean;
+  /** Whether the machine will go. */
+  deprecated: boolean;
+  /** The type of its processors. */
+  'default-cpu-type'?: string | undefined;
+  /** The object under `/objects` that holds the RAM. */
+  'default-ram-id'?: string | undefined;
+}
+
+/** A model of processors. */
+export interface CpuDefinitionInfo {
+  /** The model's name. */
+  name: string;
+  /** Whether guests can be migrated with it. */
+  'migration-safe'?: boolean | undefined;
+  /** Whether it is always the same. */
+  static: boolean;
+  /** What keeps it from running here. */
+  'unavailable-features'?: readonly string[] | undefined;
+  /** The type's name. */
+  typename: string;
+  /** The model that it is another name for. */
+  'alias-of'?: string | undefined;
+  /** Whether the model will go. */
+  deprecated: boolean;
+}
+
+/** A model of processors with properties. */
+export interface CpuModelInfo {
+  /** The model's name. */
+  name: string;
+  /** Its properties by name. */
+  props?: AnyValue | undefined;
+}
+
+/** How far a model is spelled out. */
+export type CpuModelExpansionType = 'static' | 'full';
+
+/** A parameter of an option. */
+export interface CommandLineParameterInfo {
+  /** The parameter's name. */
+  name: string;
+  /** What it takes. */
+  type: CommandLineParameterType;
+  /** What it means. */
+  help?: string | undefined;
+  /** Its value when none is given. */
+  default?: string | undefined;
+}
+
+/** An option with parameters. */
+export interface CommandLineOptionInfo {
+  /** The name of its group, as in a configuration file. */
+  option: string;
+  /** Its parameters; empty where it takes any. */
+  parameters: readonly CommandLineParameterInfo[];
+}
+
+/** What a parameter of an option takes. */
+export type CommandLineParameterType = 'string' | 'boolean' | 'number' | 'size';
+
+/** Arguments of query-cpu-model-expansion. */
+export interface QueryCpuModelExpansionArguments {
+  /** How far. */
+  type: CpuModelExpansionType;
+  /** The model. */
+  model: CpuModelInfo;
+}
+
+/** What query-cpu-model-expansion returns. */
+export interface QueryCpuModelExpansionReturn {
+  /** The model. */
+  model: CpuModelInfo;
+}
+
+/** What query-sev-capabilities returns. */
+export interface QuerySevCapabilitiesReturn {
+  /** The key of the platform. */
+  pdh: string;
+  /** Its certificates. */
+  'cert-chain': string;
+  /** The number of the first processor. */
+  'cpu0-id': string;
+  /** The bit of an address that asks for encryption. */
+  cbitpos: number;
+  /** How many bits of an address encryption takes. */
+  'reduced-phys-bits': number;
+}
+
+/** What query-sgx-capabilities returns. */
+export interface QuerySgxCapabilitiesReturn {
+  /** Whether there is SGX. */
+  sgx: boolean;
+  /** Whether there is its first version. */
+  sgx1: boolean;
+  /** Whether there is its second version. */
+  sgx2: boolean;
+  /** Whether launches can be controlled. */
+  flc: boolean;
+}
+
+/** Arguments of query-command-line-options. */
+export interface QueryCommandLineOptionsArguments {
+  /** Only this one. */
+  option?: string | undefined;
+}
+
 /** Data of SHUTDOWN. */
 export interface ShutdownEvent {
   /** True when the guest asked for it. */
@@ -519,7 +649,56 @@ export interface ObjectTypeInfo {
 }
 
 /** A type that object-add can create. */
-export type ObjectType = 'host-function' | 'host-iommu' | 'iommufd' | 'memory-backend-ram';
+export type ObjectType =
+  | 'host-function'
+  | 'host-iommu'
+  | 'iommufd'
+  | 'iothread'
+  | 'memory-backend-file'
+  | 'memory-backend-memfd'
+  | 'memory-backend-ram'
+  | 'thread-context';
+
+/** How RAM is spread over the host's nodes of NUMA. It is told, and changes nothing. */
+export type HostMemPolicy = 'default' | 'preferred' | 'bind' | 'interleave';
+
+/** An object that holds RAM. */
+export interface Memdev {
+  /** Its name under `/objects`. */
+  id?: string | undefined;
+  /** Size in bytes. */
+  size: bigint;
+  /** Whether it may be merged with equal pages. */
+  merge: boolean;
+  /** Whether a core dump includes it. */
+  dump: boolean;
+  /** Whether it was allocated at once. */
+  prealloc: boolean;
+  /** Whether it is shared. */
+  share: boolean;
+  /** Whether swap space is reserved for it. */
+  reserve?: boolean | undefined;
+  /** The nodes that the policy is about. */
+  'host-nodes': readonly number[];
+  /** The policy. */
+  policy: HostMemPolicy;
+}
+
+/** An iothread. */
+export interface IOThreadInfo {
+  /** Its name under `/objects`. */
+  id: string;
+  /** The number of the thread: that of the daemon, which has one. */
+  'thread-id': number;
+  /** How long it would poll at most, in nanoseconds. */
+  'poll-max-ns': bigint;
+  /** The factor by which polling grows. */
+  'poll-grow': bigint;
+  /** The divisor by which polling shrinks. */
+  'poll-shrink': bigint;
+  /** The largest batch of requests; 0 leaves it to the daemon. */
+  'aio-max-batch': bigint;
+}
 
 /** Arguments of qom-list. */
 export interface QomListArguments {
@@ -822,6 +1001,16 @@ export interface MemoryWriteArguments {
   'address-space'?: string | undefined;
   /** How `data` is written; default `base64`. */
   encoding?: Encoding | undefined;
+}
+
+/** Arguments of pmemsave. */
+export interface PmemsaveArguments {
+  /** The first guest-physical address. */
+  val: bigint;
+  /** How many bytes. */
+  size: bigint;
+  /** The file; one that is there is replaced. */
+  filename: string;
 }
 
 /** How a PASID table is laid out in guest memory. */
@@ -1314,7 +1503,7 @@ export type TranslationStage = 'first' | 'second';
 
 /** One field of an entry. */
 export interface EntryField {
-  /** Its name in the specification. */
+  /** Its name in the specification, or for what the host has itself a word. */
   name: string;
   /** Its value; of a pointer the address. */
   value: bigint;
@@ -1324,15 +1513,15 @@ export interface EntryField {
 export interface TranslationStep {
   /** The stage that the entry belongs to, or leads to. */
   stage: TranslationStage;
-  /** What it is, for instance `root-entry`, `context-entry`, `pasid-directory-entry`, `pasid-table-entry`, `page-table-entry`, `dma-window` or `tce`. */
+  /** What it is: `root-entry`, `context-entry`, `pasid-directory-entry`, `pasid-table-entry`, `page-table-entry`, `dma-window`, `tce` and the like; with `via` `host` also `attached-pasid`, what the host has for a PASID by contract iommufd, and `host-mapping`, a range of the second stage. */
   structure: string;
   /** Level of a page-table entry: 1 is the lowest. */
   level?: number | undefined;
-  /** Its index in its table. */
+  /** Its index in its table; of a `host-mapping` the id of the page table. */
   index: number;
-  /** Guest-physical address of the entry; absent where it lies in no guest memory. */
+  /** Guest-physical address of the entry, absent where it lies in no guest memory; of a `host-mapping` where the range begins. */
   address?: bigint | undefined;
-  /** Its 64-bit words as they are in memory, low first. */
+  /** Its 64-bit words as they are in memory, low first; none for what is in no memory of the guest. */
   raw: readonly bigint[];
   /** The same decoded. */
   fields: readonly EntryField[];
@@ -1354,7 +1543,7 @@ export interface TranslationResultTranslated {
   permissions: readonly Permission[];
   /** Where it came from. */
   source: TranslationSource;
-  /** With `explain`: the entries that were read, in that order; none where a cache answered. */
+  /** With `explain`: the entries on the way, in that order. */
   steps?: readonly TranslationStep[] | undefined;
 }
 
@@ -1368,7 +1557,7 @@ export interface TranslationResultFault {
   reason: FaultReason;
   /** The same as a sentence, with the entry concerned. */
   desc: string;
-  /** With `explain`: the entries that were read, in that order; none where a cache answered. */
+  /** With `explain`: the entries on the way, in that order. */
   steps?: readonly TranslationStep[] | undefined;
 }
 
@@ -1424,7 +1613,7 @@ export interface IommuTranslateArguments {
   pasid?: number | undefined;
   /** Whose translation; default `viommu`. */
   via?: TranslateVia | undefined;
-  /** With the entries that were read; default false. Only with `via` `viommu`. */
+  /** With the entries that the way leads over, by the tables as they are now; default false. */
   explain?: boolean | undefined;
 }
 
@@ -1906,6 +2095,8 @@ export interface HostFunctionInfo {
   bdf: string;
   /** Number of its IOMMU group; absent where it has none. */
   group?: number | undefined;
+  /** PCI address of the function that it is a virtual one of. */
+  'physical-function'?: string | undefined;
   /** The device that it is assigned to. */
   device?: string | undefined;
   /** Width of its PASIDs in bits; 0 without PASID. */
@@ -2223,7 +2414,7 @@ export interface QueryBreaksReturn {
 export interface FaultInjectArguments {
   /** The step. */
   point: FaultPoint;
-  /** How it goes wrong; not every step takes every kind. */
+  /** How it goes wrong: one of those that the step takes. */
   kind: FaultKind;
   /** How many passes are let through first. Default 0. */
   after?: number | undefined;
@@ -2287,6 +2478,8 @@ export interface CommandMap {
   batch: { arguments: BatchArguments; returns: BatchReturn };
   /** Run a command of the human monitor and return what it printed. */
   'human-monitor-command': { arguments: HumanMonitorCommandArguments; returns: string };
+  /** List the character devices. */
+  'query-chardev': { arguments: Empty; returns: readonly ChardevInfo[] };
   /** Tell whether the machine runs. */
   'query-status': { arguments: Empty; returns: StatusInfo };
   /** Tell the machine's name. */
@@ -2309,6 +2502,21 @@ export interface CommandMap {
   system_powerdown: { arguments: Empty; returns: Empty };
   /** End the daemon. */
   quit: { arguments: Empty; returns: Empty };
+  /** List the machines that -M can name. */
+  'query-machines': { arguments: Empty; returns: readonly MachineInfo[] };
+  /** List the models of processors: there are none. */
+  'query-cpu-definitions': { arguments: Empty; returns: readonly CpuDefinitionInfo[] };
+  /** Spell out a model of processors: there are none. */
+  'query-cpu-model-expansion': { arguments: QueryCpuModelExpansionArguments; returns: QueryCpuModelExpansionReturn };
+  /** Tell what AMD SEV can do: there is none. */
+  'query-sev-capabilities': { arguments: Empty; returns: QuerySevCapabilitiesReturn };
+  /** Tell what Intel SGX can do: there is none. */
+  'query-sgx-capabilities': { arguments: Empty; returns: QuerySgxCapabilitiesReturn };
+  /** List options of the command line with their parameters. */
+  'query-command-line-options': {
+    arguments: QueryCommandLineOptionsArguments;
+    returns: readonly CommandLineOptionInfo[];
+  };
   /** Give a paused incoming migration a new stream. */
   'migrate-recover': { arguments: MigrateRecoverArguments; returns: Empty };
   /** Pause a migration. */
@@ -2331,6 +2539,10 @@ export interface CommandMap {
   'object-add': { arguments: ObjectAddArguments; returns: Empty };
   /** Destroy an object that object-add created. */
   'object-del': { arguments: ObjectDelArguments; returns: Empty };
+  /** List the objects that hold RAM. */
+  'query-memdev': { arguments: Empty; returns: readonly Memdev[] };
+  /** List the iothreads. */
+  'query-iothreads': { arguments: Empty; returns: readonly IOThreadInfo[] };
   /** List the properties of a device type. */
   'device-list-properties': { arguments: DeviceListPropertiesArguments; returns: readonly ObjectPropertyInfo[] };
   /** Add a device. */
@@ -2347,6 +2559,8 @@ export interface CommandMap {
   'memory-read': { arguments: MemoryReadArguments; returns: MemoryReadReturn };
   /** Write guest memory. */
   'memory-write': { arguments: MemoryWriteArguments; returns: Empty };
+  /** Save guest memory to a file. */
+  pmemsave: { arguments: PmemsaveArguments; returns: Empty };
   /** Bind a guest PASID table to a device. */
   'iommu-bind-pasid-table': { arguments: IommuBindPasidTableArguments; returns: IommuBindPasidTableReturn };
   /** Take a device's guest PASID table away. */

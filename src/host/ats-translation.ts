@@ -4,7 +4,8 @@ import type { DeviceCache, DeviceCacheEntry } from './device-cache.ts';
 import type { HostFunction } from './function.ts';
 import type { HostMemory } from './memory.ts';
 import type { StaleDetector } from './stale.ts';
-import { contextFault, type HostFault, type HostTranslation } from './translation.ts';
+import { contextFault, type HostFault } from './fault.ts';
+import type { HostTranslation } from './translation.ts';
 
 export interface AtsTranslationParts {
   readonly memory: HostMemory;
@@ -76,18 +77,18 @@ export class AtsTranslation {
       return false;
     }
     this.frame = translation.frame;
-    const { entry, served } = translation;
-    const parent = translation.contextOf(source)?.stage;
-    if (served === null || parent === undefined) return true;
+    const served = translation.latest(source, page, pasid);
+    if (served === null) return true;
+    const { stage, entry, translation: found } = served;
     const words: readonly TableEntry[] = entry?.derivedFrom ?? [];
     const kept: Omit<DeviceCacheEntry, 'table'> = {
-      ...served,
-      domainId: entry?.domainId ?? served.domainId,
+      ...found,
+      domainId: entry?.domainId ?? found.domainId,
       pasid,
-      permissions: served.dirty || write ? served.permissions : served.permissions & ~Permission.write,
-      derivedFrom: [...words, ...served.derivedFrom],
-      pageTable: entry?.nestedTable ?? served.table,
-      parent: parent.id,
+      permissions: found.dirty || write ? found.permissions : found.permissions & ~Permission.write,
+      derivedFrom: [...words, ...found.derivedFrom],
+      pageTable: entry?.nestedTable ?? found.table,
+      parent: stage.id,
       // What the IOMMU's caches answered may be old itself: it is looked at when it is used.
       verifiedAt: -1,
     };

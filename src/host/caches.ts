@@ -24,8 +24,6 @@ export interface ContextEntry {
   readonly requester: number;
   /** Different for each entry that the host ever made. */
   readonly serial: number;
-  /** The operation that made the function's context what it is. */
-  readonly operation: number;
   readonly stage: HostPageTable;
   /** Null: requests with PASID are blocked. */
   readonly nested: NestedTable | null;
@@ -120,6 +118,11 @@ export class HostCaches {
   /** The function is gone. */
   removeDeviceCache(requester: number): void {
     this.#devices.delete(requester);
+  }
+
+  /** All translations in no order that means anything. */
+  unordered(): HostIotlbEntry[] {
+    return this.#iotlb.unordered() as HostIotlbEntry[];
   }
 
   /** All translations, by table, domain id, PASID and page. */

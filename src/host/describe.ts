@@ -1,3 +1,4 @@
+import { formatBdf } from '../core/bdf.ts';
 import { NO_PASID } from '../iommu/iotlb.ts';
 import { permissionNames } from '../memory/access.ts';
 import type { PasidTableFormat } from '../memory/iommu-object.ts';
@@ -24,6 +25,7 @@ export interface HostIommuInfo {
   functions: {
     bdf: string;
     group?: number;
+    'physical-function'?: string;
     device?: string;
     'pasid-bits': number;
     ats: boolean;
@@ -100,6 +102,7 @@ export function describeHostIommu(iommu: HostIommu, functions: readonly HostFunc
     functions: functions.map((device) => ({
       bdf: device.name,
       ...(device.group === null ? {} : { group: device.group }),
+      ...(device.physicalFunction === null ? {} : { 'physical-function': formatBdf(device.physicalFunction) }),
       ...(device.device === null ? {} : { device: device.device }),
       'pasid-bits': device.pasidBits,
       ats: device.ats,

@@ -28,14 +28,14 @@ export class FlushAudit {
     const domainId = flush.domainId ?? this.#domainOf(flush.pasid);
     const covers = (entry: HostIotlbEntry): boolean =>
       tables.has(entry.table) && inScope(flush, domainId, entry) && meets(flush, entry);
-    const before = this.#iommu.caches.translations();
+    const before = this.#iommu.caches.unordered();
     const needless = new Set(before.filter((entry) => covers(entry) && !this.#isStale(entry, nested)));
     const dropped = body();
-    const after = new Set(this.#iommu.caches.translations());
+    const after = new Set(this.#iommu.caches.unordered());
     const name = `IOTLB flush of ${words(flush, domainId)}`;
     this.#judge(name, 'translations', before, after, covers);
     const superfluous = before.filter((entry) => needless.has(entry) && !after.has(entry)).length;
-    const desc = `The ${name} of '${this.#device}' dropped ${superfluous} translations that the tables still give`;
+    const desc = `The ${name} of '${this.#device}' dropped ${superfluous} of the translations that the tables still give`;
     this.#checks.count('over-flush', desc, superfluous);
     return dropped;
   }
@@ -83,11 +83,11 @@ export class FlushAudit {
     const lost = before.filter((entry) => !covers(entry) && !after.has(entry)).length;
     const device = this.#device;
     if (kept > 0) {
-      const desc = `${kept} ${what} in the scope of the ${name} of '${device}' outlived it`;
+      const desc = `The ${name} of '${device}' left ${kept} of the ${what} in its scope`;
       this.#checks.fail('flush-scope', { device, desc });
     }
     if (lost > 0) {
-      const desc = `${lost} ${what} outside the scope of the ${name} of '${device}' went with it`;
+      const desc = `The ${name} of '${device}' took ${lost} of the ${what} outside its scope along`;
       this.#checks.fail('flush-scope', { device, desc });
     }
   }
@@ -129,9 +129,6 @@ function words(flush: IotlbFlush | PasidCacheFlush, domainId: number | undefined
   if (flush.granularity === 'global') return 'everything';
   const domain = domainId === undefined ? [] : [`domain ${domainId}`];
   const pasid = flush.pasid === undefined ? [] : [`PASID ${flush.pasid}`];
-  const range =
-    'address' in flush && flush.address !== undefined
-      ? [`${hex(flush.size ?? 0n)} bytes at ${hex(flush.address)}`]
-      : [];
+  const range = 'address' in flush ? [`${hex(flush.size ?? 0n)} bytes at ${hex(flush.address)}`] : [];
   return [...domain, ...pasid, ...range].join(', ');
 }

@@ -37,6 +37,10 @@ export class HostFunction implements HostIommuDevice {
   /** Null: it cannot be assigned. */
   readonly group: number | null;
   readonly pasidBits: number;
+  /** The address of the function that it is a virtual one of; null for a physical one. */
+  readonly physicalFunction: Bdf | null;
+  /** It comes with the host and was not declared. */
+  readonly builtIn: boolean;
   readonly ats: boolean;
   readonly pageRequests: boolean;
   /** What the host IOMMU and this function can do together. */
@@ -64,6 +68,8 @@ export class HostFunction implements HostIommuDevice {
     this.name = formatBdf(options.bdf);
     this.group = options.group ?? null;
     this.pasidBits = within('pasid-bits', options.pasidBits ?? MAXIMUM_PASID_BITS, 0, MAXIMUM_PASID_BITS);
+    this.physicalFunction = options.physicalFunction ?? null;
+    this.builtIn = options.builtIn ?? false;
     this.ats = options.ats ?? true;
     this.pageRequests = options.pageRequests ?? true;
     const host = iommu.capabilities;
@@ -331,10 +337,9 @@ export class HostFunction implements HostIommuDevice {
   #makeContext(): void {
     const iommu = this.#iommu;
     this.#contextOperation = iommu.operation;
-    const [stage, operation] = [this.#table, this.#contextOperation];
+    const stage = this.#table;
     const serial = iommu.nextContextSerial();
-    this.#context =
-      stage === null ? null : { requester: this.requester, serial, operation, stage, nested: this.#nested };
+    this.#context = stage === null ? null : { requester: this.requester, serial, stage, nested: this.#nested };
   }
 
   #openPasids(table: PasidTable): PasidAttachments {

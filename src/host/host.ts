@@ -11,6 +11,7 @@ import { type GuestFlush, HostFunction } from './function.ts';
 import { HostIommu, type HostIommuState } from './iommu.ts';
 import { HostMemory, type HostMemoryState } from './memory.ts';
 import type { HostPageRequestsState } from './page-requests.ts';
+import { checkPhysicalFunctions, withPhysicalFunction } from './virtual-function.ts';
 import { BUILT_IN_FUNCTIONS, type HostFunctionOptions, type HostIommuOptions, settingsOf } from './options.ts';
 
 export interface HostOptions {
@@ -42,6 +43,7 @@ export class Host implements Snapshottable<HostState> {
   readonly memory = new HostMemory();
   readonly #operations: OperationCounter;
   readonly #trace: TraceParts & { readonly clock: VirtualClock };
+  readonly #builtIn: readonly HostFunctionOptions[];
   #iommu: HostIommu;
   #options: HostIommuOptions;
   /** What the host IOMMU takes where its options say nothing; null: the usual. */
@@ -55,7 +57,8 @@ export class Host implements Snapshottable<HostState> {
     this.#trace = { ...trace, clock };
     this.#options = options.iommu ?? {};
     this.#iommu = this.#build();
-    for (const fn of options.functions ?? BUILT_IN_FUNCTIONS) this.addFunction(fn);
+    this.#builtIn = (options.functions ?? BUILT_IN_FUNCTIONS).map((fn) => ({ ...fn, builtIn: true }));
+    for (const fn of this.#builtIn) this.addFunction(fn);
   }
 
   get iommu(): HostIommu {
@@ -83,7 +86,10 @@ export class Host implements Snapshottable<HostState> {
     if (this.findFunction(options.bdf) !== null) {
       throw new CommandError(`The host has a function ${formatBdf(options.bdf)} already: give another bdf`);
     }
-    const added = new HostFunction(options, this.#iommu);
+    const added = new HostFunction(
+      withPhysicalFunction(options, (bdf) => this.findFunction(bdf)),
+      this.#iommu,
+    );
     this.#functions.push(added);
     this.#functions.sort((one, other) => one.requester - other.requester);
     return added;
@@ -98,14 +104,18 @@ export class Host implements Snapshottable<HostState> {
         `Host function ${device.name} is used by device '${device.device}': remove that one first`,
       );
     }
+    const others = this.#functions.filter((other) => other !== device);
+    checkPhysicalFunctions(others.map(optionsOf));
     device.release();
     this.#iommu.caches.removeDeviceCache(device.requester);
-    this.#functions = this.#functions.filter((other) => other !== device);
+    this.#functions = others;
   }
 
   /**
-   * Replaces the IOMMU by one with these options; its functions stay.
-   * @throws CommandError when an option is outside its limits, or devices already use the old one
+   * Replaces the IOMMU by one with these options. Declared functions stay, and so do the built-in ones unless they are
+   * not wanted; one whose address has been declared in the meantime does not come back.
+   * @throws CommandError when an option is outside its limits, devices already use the old one, or a built-in function
+   *   has virtual ones; nothing has changed then
    */
   configure(options: HostIommuOptions): void {
     const user = this.#functions.find((device) => device.device !== null || device.table !== null);
@@ -113,10 +123,15 @@ export class Host implements Snapshottable<HostState> {
       const who = user?.device ?? user?.name ?? `page table ${this.#iommu.pageTables[0]!.id}`;
       throw new CommandError(`The host IOMMU is in use by ${who}: set its properties before any device is assigned`);
     }
-    const settings = this.#functions.map(optionsOf);
+    const declared = this.#functions.map(optionsOf).filter(({ builtIn }) => builtIn !== true);
+    const taken = new Set(declared.map(({ bdf }) => formatBdf(bdf)));
+    const builtIn = options.builtInFunctions === false ? [] : this.#builtIn;
+    const functions = [...builtIn.filter(({ bdf }) => !taken.has(formatBdf(bdf))), ...declared];
+    checkPhysicalFunctions(functions);
     this.#options = options;
     this.#iommu = this.#build();
-    this.#functions = settings.map((fn) => new HostFunction(fn, this.#iommu));
+    this.#functions = functions.map((fn) => new HostFunction(fn, this.#iommu));
+    this.#functions.sort((one, other) => one.requester - other.requester);
   }
 
   /**
@@ -178,6 +193,15 @@ export class Host implements Snapshottable<HostState> {
   }
 }
 
-function optionsOf({ bdf, group, pasidBits, ats, pageRequests }: HostFunction): HostFunctionOptions {
-  return { bdf, ...(group === null ? {} : { group }), pasidBits, ats, pageRequests };
+function optionsOf(device: HostFunction): HostFunctionOptions {
+  const { bdf, builtIn, group, pasidBits, ats, pageRequests, physicalFunction } = device;
+  return {
+    bdf,
+    ...(group !== null && { group }),
+    pasidBits,
+    ats,
+    pageRequests,
+    ...(physicalFunction !== null && { physicalFunction }),
+    ...(builtIn && { builtIn }),
+  };
 }

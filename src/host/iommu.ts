@@ -8,6 +8,7 @@ import type { FaultPoints } from '../trace/fault-points.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import { AtsTranslation } from './ats-translation.ts';
 import { HostCaches, type HostCachesState, type NestedTable } from './caches.ts';
+import { HostExplanation } from './explain.ts';
 import type { HostFunction } from './function.ts';
 import { HostLook } from './look.ts';
 import type { HostMemory } from './memory.ts';
@@ -71,6 +72,7 @@ export class HostIommu {
   /** Guest time. */
   readonly clock: VirtualClock;
   readonly reverseLookUp: HostReverseLookUp;
+  readonly explanation: HostExplanation;
   /** Those of single PASIDs. */
   readonly nestedPages: NestedPageTables;
   readonly #pageTables = new Map<number, HostPageTable>();
@@ -101,6 +103,7 @@ export class HostIommu {
     this.look = new HostLook(memory, caches, addressBits);
     this.nestedPages = new NestedPageTables({ caches, nextId: () => this.#nextTable++, limit: settings.maxPageTables });
     this.reverseLookUp = new HostReverseLookUp(memory, addressBits);
+    this.explanation = new HostExplanation(memory);
   }
 
   /** The number of the operation that goes on. */

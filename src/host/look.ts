@@ -13,7 +13,7 @@ import {
   pasidFault,
   unattachedFault,
   walkFault,
-} from './translation.ts';
+} from './fault.ts';
 
 /** Where an access would lead. Sizes and addresses in bytes; `address` is host-physical. */
 export type TranslationAnswer =

@@ -32,6 +32,8 @@ export interface HostIommuOptions {
   readonly atsCacheSize?: number;
   /** Seed of the replacement in the caches: 0 to 2^32 - 1, default 1. */
   readonly seed?: number;
+  /** False: the host has only the functions that are declared. Default on. */
+  readonly builtInFunctions?: boolean;
 }
 
 /** One function of the host. */
@@ -43,6 +45,10 @@ export interface HostFunctionOptions {
   readonly pasidBits?: number;
   readonly ats?: boolean;
   readonly pageRequests?: boolean;
+  /** The function is a virtual one of this; both default and limit of its PASID bits and page requests are that one's. */
+  readonly physicalFunction?: Bdf;
+  /** It comes with the host and was not declared. */
+  readonly builtIn?: boolean;
 }
 
 /** Options with every default filled in and every limit checked. */
@@ -180,6 +186,9 @@ export function parseHostIommuOptions(values: OptionValues): HostIommuOptions {
       case 'seed':
         options.seed = asNumber(name, value);
         break;
+      case 'built-in-functions':
+        options.builtInFunctions = asSwitch(name, value);
+        break;
       default:
         throw new CommandError(`Property 'host-iommu.${name}' not found`);
     }
@@ -189,19 +198,15 @@ export function parseHostIommuOptions(values: OptionValues): HostIommuOptions {
 }
 
 /**
- * Reads the properties of a `host-function` object: bdf (required), group, pasid-bits, ats, pri.
+ * Reads the properties of a `host-function` object: bdf (required), group, pasid-bits, ats, pri, pf.
  * @throws CommandError for a value of the wrong form, a missing bdf and unknown properties
  */
 export function parseHostFunctionOptions(values: OptionValues): HostFunctionOptions {
   const text = values['bdf'];
   if (text === undefined) throw new CommandError("Parameter 'bdf' is missing");
-  const parsed = parseBdf(String(text));
-  if (parsed === null) {
-    throw new CommandError(
-      `Property 'host-function.bdf' doesn't take value '${text}': give segment:bus:device.function, 0000:3b:00.0 for instance`,
-    );
-  }
-  const options: { -readonly [Name in keyof HostFunctionOptions]: HostFunctionOptions[Name] } = { bdf: parsed };
+  const options: { -readonly [Name in keyof HostFunctionOptions]: HostFunctionOptions[Name] } = {
+    bdf: asBdf('bdf', text),
+  };
   for (const [name, value] of Object.entries(values)) {
     switch (name) {
       case 'bdf':
@@ -218,6 +223,9 @@ export function parseHostFunctionOptions(values: OptionValues): HostFunctionOpti
       case 'pri':
         options.pageRequests = asSwitch(name, value);
         break;
+      case 'pf':
+        options.physicalFunction = asBdf(name, value);
+        break;
       default:
         throw new CommandError(`Property 'host-function.${name}' not found`);
     }
@@ -226,6 +234,14 @@ export function parseHostFunctionOptions(values: OptionValues): HostFunctionOpti
 }
 
 type OptionValue = OptionValues[string];
+
+function asBdf(name: string, value: OptionValue): Bdf {
+  const parsed = parseBdf(String(value));
+  if (parsed !== null) return parsed;
+  throw new CommandError(
+    `Property 'host-function.${name}' doesn't take value '${value}': give segment:bus:device.function, 0000:3b:00.0 for instance`,
+  );
+}
 
 function asNumber(name: string, value: OptionValue): number {
   const number = typeof value === 'string' && /^(0x[0-9a-f]+|[0-9]+)$/i.test(value) ? Number(value) : value;

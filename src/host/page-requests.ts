@@ -6,7 +6,7 @@ import type { PageRequest, PageRequestOutcome, PageRequestSink } from '../memory
 import type { Checks } from '../trace/checks.ts';
 import type { FaultPoints } from '../trace/fault-points.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
-import type { HostFault } from './translation.ts';
+import type { HostFault } from './fault.ts';
 import type { TranslationAnswer } from './look.ts';
 
 /** Where the requests of a function go. */

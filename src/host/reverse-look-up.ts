@@ -32,6 +32,7 @@ export class HostReverseLookUp {
     if (nested === null) return found;
     this.#walker.tables.stage = nested.stage;
     for (const { pasid, firstStage } of this.#entries(nested, search)) {
+      if (!search.mayFollow()) break;
       found.push(
         ...(firstStage === null
           ? this.#second(nested.stage, search, pasid)

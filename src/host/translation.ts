@@ -1,26 +1,34 @@
-import { hex, PAGE_SIZE } from '../core/address.ts';
 import type { OperationCounter } from '../core/operation.ts';
-import { faultReason } from '../iommu/faults.ts';
 import { NO_PASID, type TableEntry } from '../iommu/iotlb.ts';
 import { type Access, Permission, type Permissions } from '../memory/access.ts';
 import type { ContextEntry, HostCaches, HostIotlbEntry, NestedTable } from './caches.ts';
 import { HOST_DOMAIN } from './caches.ts';
+import {
+  cachedFault,
+  contextFault,
+  type HostFault,
+  hostFault,
+  pasidFault,
+  unattachedFault,
+  walkFault,
+} from './fault.ts';
 import type { HostFunction } from './function.ts';
 import type { HostMemory } from './memory.ts';
 import { MARKS, NestedWalker } from './nested-walk.ts';
 import type { HostPageTable } from './page-table.ts';
 import { type PasidEntry, PasidReader } from './pasid-entry.ts';
-import type { StaleDetector } from './stale.ts';
+import type { CachedUse, StaleDetector } from './stale.ts';
 
 /** Bit 6 of a leaf: the page was written to. Bit 5: it was used. */
 const ACCESSED_AND_DIRTY = 0x60;
 const NO_WORDS: readonly TableEntry[] = [];
 
-/** Why a request got no page, for a reply or a DMA's result. */
-export interface HostFault {
-  readonly code: number;
-  readonly reason: string;
-  readonly sentence: string;
+/** What served a request. */
+interface Served {
+  readonly stage: HostPageTable;
+  /** Null: the request had no PASID. */
+  readonly entry: PasidEntry | null;
+  readonly translation: HostIotlbEntry;
 }
 
 /** What the engine works with. */
@@ -44,10 +52,6 @@ export class HostTranslation {
   frame = 0;
   /** Why there is none. */
   fault: HostFault | null = null;
-  /** The PASID entry that was used last; null: none was. */
-  entry: PasidEntry | null = null;
-  /** The translation that was used last, an entry of the IOTLB. */
-  served: HostIotlbEntry | null = null;
   readonly #memory: HostMemory;
   readonly #caches: HostCaches;
   readonly #detector: StaleDetector;
@@ -55,8 +59,6 @@ export class HostTranslation {
   readonly #walker: NestedWalker;
   readonly #reader: PasidReader;
   #serial = 0;
-  /** What was used came from the IOTLB. */
-  #wasHit = false;
   #guestPage = 0;
   #permissions: Permissions = Permission.none;
 
@@ -82,53 +84,110 @@ export class HostTranslation {
     pasid: number,
     write: boolean,
   ): boolean {
-    const context = this.contextOf(source);
+    const context = this.#caches.context.lookup(source.requester) ?? this.#loadContext(source);
     const access = write ? 'write' : 'read';
     if (context === null) {
       this.fault = contextFault(source, access, address, pasid);
       return false;
     }
-    const { stage, nested } = context;
-    let entry: PasidEntry | null = null;
-    let known = false;
-    let ok = false;
-    this.#wasHit = false;
-    if (pasid === NO_PASID) ok = this.#second(stage, address, page, access, pasid);
+    const { nested } = context;
+    if (pasid === NO_PASID) return this.#withoutPasid(source, device, context, address, page, access);
     // No power: on the way of every request, that would cost more than all the rest of a hit.
-    else if (nested === null || pasid >>> source.capabilities.pasidBits !== 0) {
-      this.fault = pasidFault(source, context, access, address, pasid);
-    } else {
-      const key = this.#caches.pasidKey(source.requester, pasid);
-      const cached = this.#caches.pasid.lookup(key);
-      known = cached !== undefined || nested.attached !== null;
-      entry = cached ?? this.#fetch(context, nested, key, address, pasid, access);
-      if (entry !== null) {
-        ok =
-          entry.firstStage === null
-            ? this.#second(stage, address, page, access, pasid)
-            : this.#nested(stage, entry, address, page, access);
-      }
+    if (nested !== null && pasid >>> source.capabilities.pasidBits === 0) {
+      return this.#withPasid(source, device, context, nested, address, page, pasid, access);
     }
-    this.entry = entry;
-    const current = source.contextEntry;
-    if (context !== current || (known && this.#mayBeStale(context, entry)) || this.#hitMayBeStale(stage, entry)) {
-      const { frame } = this;
-      const [guestPage, permissions] = [this.#guestPage, this.#permissions];
-      this.#detector.check({
-        device: device(),
-        address,
-        page,
-        pasid,
-        access,
-        source,
-        context,
-        entry,
-        entryCached: known,
-        translation: this.#wasHit ? this.served : null,
-        used: { ok, frame, guestPage, permissions },
-      });
+    this.fault = pasidFault(source, context, access, address, pasid);
+    if (context !== source.contextEntry) {
+      this.#check({ source, device, context, address, page, pasid, access }, null, false, null, false);
+    }
+    return false;
+  }
+
+  #withoutPasid(
+    source: HostFunction,
+    device: () => string,
+    context: ContextEntry,
+    address: bigint,
+    page: number,
+    access: 'read' | 'write',
+  ): boolean {
+    const { stage } = context;
+    const hit = this.#caches.lookup(stage.id, HOST_DOMAIN, NO_PASID, page);
+    const ok = this.#second(stage, hit, address, page, access, NO_PASID);
+    if ((hit !== null && hit.verifiedAt !== stage.changes) || context !== source.contextEntry) {
+      this.#check({ source, device, context, address, page, pasid: NO_PASID, access }, null, false, hit, ok);
     }
     return ok;
+  }
+
+  #withPasid(
+    source: HostFunction,
+    device: () => string,
+    context: ContextEntry,
+    nested: NestedTable,
+    address: bigint,
+    page: number,
+    pasid: number,
+    access: 'read' | 'write',
+  ): boolean {
+    const caches = this.#caches;
+    const { stage } = context;
+    const key = caches.pasidKey(source.requester, pasid);
+    const cached = caches.pasid.lookup(key);
+    const known = cached !== undefined || nested.attached !== null;
+    const entry = cached ?? this.#fetch(context, nested, key, address, pasid, access);
+    let hit: HostIotlbEntry | null = null;
+    let ok = false;
+    if (entry !== null) {
+      if (entry.firstStage === null) {
+        hit = caches.lookup(stage.id, HOST_DOMAIN, NO_PASID, page);
+        ok = this.#second(stage, hit, address, page, access, pasid);
+      } else {
+        hit = caches.lookup(entry.nestedTable, entry.domainId, pasid, page);
+        ok =
+          hit === null
+            ? this.#walkNested(stage, entry, address, page, access)
+            : this.#use(hit, stage, address, page, access);
+      }
+    }
+    const state = this.#memory.watchedWrites + stage.changes;
+    if (
+      context !== source.contextEntry ||
+      (known && (entry === null || entry.verifiedAt !== state || entry.verifiedWith !== context.serial)) ||
+      (hit !== null &&
+        (hit.stage === 'second'
+          ? hit.verifiedAt !== stage.changes
+          : hit.verifiedAt !== state || hit.verifiedWith !== entry!.serial))
+    ) {
+      this.#check({ source, device, context, address, page, pasid, access }, entry, known, hit, ok);
+    }
+    return ok;
+  }
+
+  /** Has the detector look at what a request used. */
+  #check(
+    request: Omit<CachedUse, 'device' | 'entry' | 'entryCached' | 'translation' | 'used'> & { device: () => string },
+    entry: PasidEntry | null,
+    entryCached: boolean,
+    translation: HostIotlbEntry | null,
+    ok: boolean,
+  ): void {
+    const used = { ok, frame: this.frame, guestPage: this.#guestPage, permissions: this.#permissions };
+    this.#detector.check({ ...request, device: request.device(), entry, entryCached, translation, used });
+  }
+
+  /** What served a request just now: it is in the caches still. Null where nothing did. */
+  latest(source: HostFunction, page: number, pasid: number): Served | null {
+    const caches = this.#caches;
+    const context = caches.context.peek(source.requester);
+    if (context === undefined) return null;
+    const { stage } = context;
+    const entry = pasid === NO_PASID ? null : (caches.pasid.peek(caches.pasidKey(source.requester, pasid)) ?? null);
+    const translation =
+      entry === null || entry.firstStage === null
+        ? caches.peek(stage.id, HOST_DOMAIN, NO_PASID, page)
+        : caches.peek(entry.nestedTable, entry.domainId, pasid, page);
+    return translation === null ? null : { stage, entry, translation };
   }
 
   /** The context entry of a function, from the cache or from its tables; null while it is attached to nothing. */
@@ -157,21 +216,6 @@ export class HostTranslation {
     const context = source.contextEntry;
     if (context !== null) this.#caches.context.insert(source.requester, context);
     return context;
-  }
-
-  /** A PASID entry that was not read from the guest's tables just now. Null: the host has none attached. */
-  #mayBeStale(context: ContextEntry, entry: PasidEntry | null): boolean {
-    if (entry === null) return true;
-    return (
-      entry.verifiedWith !== context.serial || entry.verifiedAt !== this.#memory.watchedWrites + context.stage.changes
-    );
-  }
-
-  #hitMayBeStale(stage: HostPageTable, entry: PasidEntry | null): boolean {
-    const hit = this.served;
-    if (!this.#wasHit || hit === null) return false;
-    if (hit.stage === 'second') return hit.verifiedAt !== stage.changes;
-    return hit.verifiedAt !== this.#memory.watchedWrites + stage.changes || hit.verifiedWith !== entry?.serial;
   }
 
   /**
@@ -205,10 +249,13 @@ export class HostTranslation {
     return entry;
   }
 
-  /** Both stages, from the IOTLB or from the tables. */
-  #nested(stage: HostPageTable, entry: PasidEntry, address: bigint, page: number, access: 'read' | 'write'): boolean {
-    const hit = this.#caches.lookup(entry.nestedTable, entry.domainId, entry.pasid, page);
-    if (hit !== null) return this.#use(hit, stage, address, page, access);
+  #walkNested(
+    stage: HostPageTable,
+    entry: PasidEntry,
+    address: bigint,
+    page: number,
+    access: 'read' | 'write',
+  ): boolean {
     const walker = this.#walker;
     const firstStage = entry.firstStage!;
     if (!walker.nested(stage, firstStage, page, access)) return this.#failWalk(access, address, entry.pasid);
@@ -240,8 +287,14 @@ export class HostTranslation {
   }
 
   /** The second stage alone, from the IOTLB or from the table. The host keeps that cache right itself. */
-  #second(stage: HostPageTable, address: bigint, page: number, access: 'read' | 'write', pasid: number): boolean {
-    const hit = this.#caches.lookup(stage.id, HOST_DOMAIN, NO_PASID, page);
+  #second(
+    stage: HostPageTable,
+    hit: HostIotlbEntry | null,
+    address: bigint,
+    page: number,
+    access: 'read' | 'write',
+    pasid: number,
+  ): boolean {
     if (hit !== null) return this.#use(hit, stage, address, page, access);
     const walker = this.#walker;
     if (!walker.second(stage, page, access)) return this.#failWalk(access, address, pasid);
@@ -278,7 +331,6 @@ export class HostTranslation {
   /** Keeps a translation and uses it. */
   #serve(page: number, translation: HostIotlbEntry): boolean {
     this.#caches.insert(translation);
-    this.served = translation;
     const inside = page - translation.page;
     this.frame = translation.frame + inside;
     this.#guestPage = translation.guestPage + inside;
@@ -289,8 +341,6 @@ export class HostTranslation {
   /** Uses a cached translation as it is. */
   #use(hit: HostIotlbEntry, stage: HostPageTable, address: bigint, page: number, access: 'read' | 'write'): boolean {
     const inside = page - hit.page;
-    this.served = hit;
-    this.#wasHit = true;
     this.frame = hit.frame + inside;
     this.#guestPage = hit.guestPage + inside;
     this.#permissions = hit.permissions;
@@ -323,57 +373,4 @@ export class HostTranslation {
   restore(state: { serial: number }): void {
     this.#serial = state.serial;
   }
-}
-
-/** A fault with its sentence; `where` begins with the blank or the colon that joins it. */
-export function hostFault(code: number, access: Access, address: bigint, pasid: number, where: string): HostFault {
-  const { reason } = faultReason(code);
-  const verb = access === 'none' ? 'lookup' : access;
-  const space = pasid === NO_PASID ? '' : ` with PASID ${pasid}`;
-  // Code 0 stands for a request that hardware would give no reason for.
-  const number = code === 0 ? '' : ` (reason ${hex(code)})`;
-  return { code, reason, sentence: `The ${verb} at address ${hex(address)}${space} faulted${where}${number}` };
-}
-
-/** A cached translation without the right that is asked for; its own tables, as they were, decide the reason. */
-export function cachedFault(hit: HostIotlbEntry, access: Access, address: bigint): HostFault {
-  const second = access === 'write' ? 0x05 : 0x06;
-  const nested = access === 'write' ? 0x85 : access === 'execute' ? 0x82 : 0x79;
-  const code = hit.stage === 'nested' ? nested : second;
-  return hostFault(code, access, address, hit.pasid, ': the cached translation gives no such right');
-}
-
-/** What ended a walk, with stage and level. */
-export function walkFault(walker: NestedWalker, access: Access, address: bigint, pasid: number): HostFault {
-  const { code, level, stage } = walker;
-  const { description } = faultReason(code);
-  const where = stage === 'first' ? ` in the first stage, level ${level}` : " in the host's second stage";
-  const page = hex(walker.guestPage * PAGE_SIZE);
-  const text = code === 0x79 || code === 0x74 ? `${description}, guest-physical ${page}` : description;
-  return hostFault(code, access, address, pasid, `${where}: ${text}`);
-}
-
-/** The fault of a function that no container has attached. */
-export function contextFault(source: HostFunction, access: Access, address: bigint, pasid: number): HostFault {
-  return hostFault(0x02, access, address, pasid, `: host function ${source.name} is attached to no page table`);
-}
-
-/** The fault of a PASID where there can be none. */
-export function pasidFault(
-  source: HostFunction,
-  context: ContextEntry,
-  access: Access,
-  address: bigint,
-  pasid: number,
-): HostFault {
-  if (context.nested === null) {
-    return hostFault(0x00, access, address, pasid, `: no PASID table is bound for host function ${source.name}`);
-  }
-  const { pasidBits } = source.capabilities;
-  return hostFault(0x46, access, address, pasid, `: host function ${source.name} has ${pasidBits} PASID bits`);
-}
-
-/** The fault of a PASID that the host has nothing for, where the guest's are attached one by one. */
-export function unattachedFault(access: Access, address: bigint, pasid: number): HostFault {
-  return hostFault(0x59, access, address, pasid, ': the PASID is attached to no page table');
 }

@@ -26,12 +26,14 @@ export type Confirm = (page: number) => { frame: number; shift: number; permissi
 export interface ReverseSearchOptions {
   /** The address that is looked for. */
   readonly address: bigint;
-  /** How many table entries may be read, at most. */
+  /** How many table entries may be read, at most; each PASID that is present counts as fifty. */
   readonly budget: number;
   /** How many ways may be found, at most. */
   readonly limit: number;
 }
 
+/** What finding the tables of one PASID costs, in reads of an entry: a guest can have a million that share theirs. */
+const PASID_COST = 50;
 const ALL_RIGHTS = Permission.readWrite | Permission.execute;
 
 /**
@@ -59,14 +61,12 @@ export class ReverseSearch {
   }
 
   /** Asked before each read of a table entry: false when no more may be read. */
-  readonly mayRead = (): boolean => {
-    if (this.#budget <= 0 || this.#left <= 0) {
-      this.complete = false;
-      return false;
-    }
-    this.#budget -= 1;
-    return true;
-  };
+  readonly mayRead = (): boolean => this.#mayTake(1);
+
+  /** Asked before the tables of each PASID: false when no more may be looked at. */
+  mayFollow(): boolean {
+    return this.#mayTake(PASID_COST);
+  }
 
   /** A way that no page table is asked about. `page` is the input page. */
   direct(page: number, shift: number, permissions: Permissions, pasid: number | undefined): Reach[] {
@@ -100,6 +100,15 @@ export class ReverseSearch {
     });
     walk.table(tables.address, tables.levels, 0, tables.rights ?? ALL_RIGHTS);
     return found;
+  }
+
+  #mayTake(entries: number): boolean {
+    if (this.#budget <= 0 || this.#left <= 0) {
+      this.complete = false;
+      return false;
+    }
+    this.#budget -= entries;
+    return true;
   }
 
   #reach(start: bigint, shift: number, permissions: Permissions, pasid: number | undefined): Reach {

@@ -1,5 +1,6 @@
 import { CommandError } from '../core/errors.ts';
 import type { HostOptions } from '../host/host.ts';
+import type { GlobalProperty } from '../qom/type-registry.ts';
 import type { EventLogOptions } from '../trace/event-log.ts';
 import type { DeviceValues } from './hotplug.ts';
 import { Machine } from './machine.ts';
@@ -30,6 +31,8 @@ export interface MachineConfig {
   readonly option?: string;
   readonly devices?: readonly Part[];
   readonly objects?: readonly Part[];
+  /** `-global`, for devices that are added; those that the board brings along are made before. */
+  readonly globals?: readonly GlobalProperty[];
   readonly host?: HostOptions;
   /** The log of the model's events: without it their time stamps are 0. */
   readonly log?: EventLogOptions;
@@ -56,7 +59,7 @@ export function createMachine(config: MachineConfig = {}): Machine {
   const noDefaults = config.noDefaults ?? false;
   const machine = new Machine({
     type,
-    memory: type.pci ? (config.memory ?? (noDefaults ? type.memory.noDefaults : type.memory.defaults)) : 0n,
+    memory: config.memory ?? (noDefaults ? type.memory.noDefaults : type.memory.defaults),
     startPaused: config.startPaused ?? false,
     noShutdown: config.noShutdown ?? false,
     noReboot: config.noReboot ?? false,
@@ -67,6 +70,7 @@ export function createMachine(config: MachineConfig = {}): Machine {
   for (const [name, value] of Object.entries(config.properties ?? {})) {
     withOption(config.option, () => machine.tree.machine.setText(name, String(value)));
   }
+  machine.types.globals.push(...(config.globals ?? []));
   for (const part of config.objects ?? []) {
     withOption(part.option, () => machine.objectAdd(part.values, { typed: part.typed ?? false }));
   }

@@ -12,12 +12,14 @@ import type { HostOptions } from '../host/host.ts';
 import type { DeviceSpace, IommuUnit } from '../iommu/unit.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { DmaPath } from '../memory/dma.ts';
+import type { MmioOperations } from '../memory/mmio.ts';
 import { MemoryRegion } from '../memory/region.ts';
 import { MemoryTopology } from '../memory/topology.ts';
 import type { PciBus } from '../pci/bus.ts';
 import { assignPlugged } from '../pci/firmware.ts';
 import type { InterruptLog } from '../pci/interrupts.ts';
 import { PciDevice } from '../pci/device.ts';
+import { addRegion } from '../pci/region-object.ts';
 import { devices as allDevices, findByBdf } from '../pci/topology.ts';
 import type { QomObject } from '../qom/object.ts';
 import { resolvePath } from '../qom/tree.ts';
@@ -27,6 +29,7 @@ import type { ModelEvents } from '../trace/model-events.ts';
 import { Trace } from '../trace/trace.ts';
 import { type ContainerInfo, Vfio } from '../vfio/vfio.ts';
 import { addRootPorts, bootPci, buildQ35, registerBoardTypes } from './board.ts';
+import { CharacterDevices, registerCharacterDeviceTypes } from './character-devices.ts';
 import { Chipset } from './chipset.ts';
 import { DmaGate } from './dma-gate.ts';
 import { DmaTable } from './dma-table.ts';
@@ -34,7 +37,7 @@ import { Guests } from './guests.ts';
 import { type DeviceValues, Hotplug } from './hotplug.ts';
 import { type AfterReply, AT_ONCE, type MachineEvent, type ShutdownReason, Subscribers } from './machine-events.ts';
 import { InterruptLines } from './interrupt-lines.ts';
-import { installRam } from './memory-layout.ts';
+import { installPlainRam, installRam } from './memory-layout.ts';
 import { type NotifierInfo, notifiersOf } from './notifiers.ts';
 import { RunState, type RunStatus } from './run-state.ts';
 import { checkLayout } from './layout-check.ts';
@@ -54,6 +57,12 @@ export interface MachineOptions {
   /** The log of events: without it its time stamps are 0. */
   readonly log?: EventLogOptions;
 }
+
+/** Where no device answers, ports read as all ones. */
+const noPort: MmioOperations = {
+  read: (_offset, size) => (1n << BigInt(8 * size)) - 1n,
+  write: () => {},
+};
 
 /**
  * The whole model: guest memory, buses and devices, vIOMMUs, and the host beneath. Built by `createMachine`. Whoever
@@ -87,6 +96,8 @@ export class Machine {
   readonly guests: Guests;
   readonly hotplug: Hotplug;
   readonly #gate: DmaGate;
+  /** The ends of the monitors. */
+  readonly characterDevices: CharacterDevices;
   readonly #units = new UnitList();
   readonly #subscribers = new Subscribers<MachineEvent>();
 
@@ -100,7 +111,7 @@ export class Machine {
     this.memorySize = memory;
     const system = MemoryRegion.container(topology, 'system', 1n << 64n);
     this.memory = topology.createAddressSpace('memory', system);
-    this.io = topology.createAddressSpace('I/O', MemoryRegion.container(topology, 'io', 0x1_0000n));
+    this.io = topology.createAddressSpace('I/O', MemoryRegion.mmio(topology, 'io', 0x1_0000n, noPort));
     this.host = new Host({
       operations,
       clock: this.clock,
@@ -111,12 +122,18 @@ export class Machine {
     registerDeviceTypes(types, this.#deviceContext());
     registerBoardTypes(types);
     registerMachineTypes(types);
+    registerCharacterDeviceTypes(types);
     this.tree = buildTree(types, type);
-    this.tree.machine.addReading('memory', 'MemorySizeConfiguration', () => ({ size: memory }));
+    this.tree.machine.memorySize = memory;
+    this.characterDevices = new CharacterDevices(this.tree.root.child('chardevs')!);
+    for (const region of [system, this.io.root]) addRegion(this.tree.unattached, region);
     const pci = MemoryRegion.container(topology, 'pci', 1n << 64n);
     const decodes = { memory: pci, io: this.io.root };
     this.rootBus = type.pci ? buildQ35(types, this.tree, this.memory, decodes) : null;
-    if (type.pci) installRam({ types, objects: this.tree.objects, topology, system, pci, size: memory });
+    if (type.pci || memory > 0n) {
+      const ram = { types, objects: this.tree.objects, system, id: type.ramId, size: memory };
+      this.tree.machine.memoryBackend = type.pci ? installRam(ram, pci) : installPlainRam(ram);
+    }
     this.chipset = this.rootBus === null ? null : this.#makeChipset(this.rootBus, pci, options.firmware);
     this.guests = new Guests(this.memory, () => this.units);
     this.#gate = new DmaGate(() => this.runState.status === 'debug');

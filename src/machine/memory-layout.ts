@@ -1,8 +1,6 @@
 import { addObject } from '../devices/user-object.ts';
-import { MemoryBackendRam } from '../devices/memory-backend-ram.ts';
+import { MemoryBackend } from '../devices/memory-backend.ts';
 import { MemoryRegion } from '../memory/region.ts';
-import type { RamBlock } from '../memory/ram-block.ts';
-import type { MemoryTopology } from '../memory/topology.ts';
 import type { QomObject } from '../qom/object.ts';
 import type { TypeRegistry } from '../qom/type-registry.ts';
 
@@ -19,36 +17,44 @@ function bytesBelow4G(size: bigint): bigint {
 export interface RamParts {
   readonly types: TypeRegistry;
   readonly objects: QomObject;
-  readonly topology: MemoryTopology;
   /** The root of the system memory. */
   readonly system: MemoryRegion;
-  /** All that PCI decodes. */
-  readonly pci: MemoryRegion;
+  /** The name of the object that holds the RAM. */
+  readonly id: string;
   /** In bytes. */
   readonly size: bigint;
 }
 
-/** Gives a q35 its RAM: the object pc.ram, and its windows in the system memory. @throws CommandError for a bad size */
-export function installRam({ types, objects, topology, system, pci, size }: RamParts): void {
-  const backend = addObject(types, objects, { 'qom-type': 'memory-backend-ram', id: 'pc.ram', size }, true);
-  if (!(backend instanceof MemoryBackendRam)) throw new Error('pc.ram is no RAM');
+/** Makes the object that holds the machine's RAM. @throws CommandError for a bad size */
+function makeBackend({ types, objects, id, size }: RamParts): MemoryBackend {
+  const backend = addObject(types, objects, { 'qom-type': 'memory-backend-ram', id, size }, true);
+  if (!(backend instanceof MemoryBackend)) throw new Error(`${id} is no RAM`);
   backend.attached = true;
-  layOutRam(topology, system, pci, backend.block);
+  return backend;
+}
+
+/** Gives a machine without a board its RAM, from address 0 on. @throws CommandError for a bad size */
+export function installPlainRam(parts: RamParts): MemoryBackend {
+  const backend = makeBackend(parts);
+  parts.system.addSubregion(0n, backend.region);
+  return backend;
 }
 
 /**
- * RAM lies from address 0 on, and what does not fit below the PCI hole from 4 GiB on. Behind it, with lower priority,
- * lies all that PCI decodes.
+ * Gives a q35 its RAM: it lies from address 0 on, and what does not fit below the PCI hole from 4 GiB on. Behind it,
+ * with lower priority, lies `pci`, all that PCI decodes. @throws CommandError for a bad size
  */
-function layOutRam(topology: MemoryTopology, system: MemoryRegion, pci: MemoryRegion, block: RamBlock): void {
+export function installRam(parts: RamParts, pci: MemoryRegion): MemoryBackend {
+  const backend = makeBackend(parts);
+  const { system, size } = parts;
+  const { topology } = system;
   topology.transaction(() => {
-    const ram = MemoryRegion.ram(topology, 'pc.ram', block);
-    const low = bytesBelow4G(block.size);
-    system.addSubregion(0n, MemoryRegion.alias(topology, 'ram-below-4g', ram, 0n, low));
-    if (block.size > low) {
-      const high = MemoryRegion.alias(topology, 'ram-above-4g', ram, low, block.size - low);
-      system.addSubregion(FOUR_GIB, high);
+    const low = bytesBelow4G(size);
+    system.addSubregion(0n, MemoryRegion.alias(topology, 'ram-below-4g', backend.region, 0n, low));
+    if (size > low) {
+      system.addSubregion(FOUR_GIB, MemoryRegion.alias(topology, 'ram-above-4g', backend.region, low, size - low));
     }
     system.addSubregion(0n, pci, -1);
   });
+  return backend;
 }

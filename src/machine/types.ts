@@ -18,6 +18,8 @@ export interface MachineType {
   readonly unplugAck: UnplugAcknowledgement;
   /** In bytes, by whether -nodefaults was given. */
   readonly memory: { readonly defaults: bigint; readonly noDefaults: bigint };
+  /** The object that holds the RAM, below /objects. */
+  readonly ramId: string;
   /** Hot-pluggable root ports that are part of the board; a hot-add without `bus` takes the first free one. */
   readonly rootPorts: number;
   /** Bus numbers are programmed as firmware would; without, all secondary buses stay at number 0. */
@@ -34,6 +36,7 @@ const viommu: MachineType = {
   cpuMax: 1,
   pci: true,
   unplugAck: 'at-once',
+  ramId: 'pc.ram',
   memory: { defaults: 4096n * MIB, noDefaults: 128n * MIB },
   rootPorts: 8,
   numbersBuses: true,
@@ -49,6 +52,7 @@ const q35: MachineType = {
   cpuMax: 288,
   pci: true,
   unplugAck: 'guest',
+  ramId: 'pc.ram',
   memory: { defaults: 128n * MIB, noDefaults: 128n * MIB },
   rootPorts: 0,
   numbersBuses: false,
@@ -63,6 +67,7 @@ const none: MachineType = {
   cpuMax: 1,
   pci: false,
   unplugAck: 'guest',
+  ramId: 'ram',
   memory: { defaults: 0n, noDefaults: 0n },
   rootPorts: 0,
   numbersBuses: false,

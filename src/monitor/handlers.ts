@@ -15,8 +15,10 @@ import { mappingHandlers } from './mappings.ts';
 import { memoryHandlers } from './memory.ts';
 import { migrationHandlers } from './migration.ts';
 import { objectModelHandlers } from './object-model.ts';
+import { objectListingHandlers } from './object-listings.ts';
 import { pageRequestHandlers } from './page-requests.ts';
 import { pciHandlers } from './pci.ts';
+import { probeHandlers } from './probes.ts';
 import { protocolHandlers } from './protocol.ts';
 import { reverseTranslationHandlers } from './reverse-translation.ts';
 import { runStateHandlers } from './run-state.ts';
@@ -36,6 +38,8 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...deviceHandlers(machine),
     ...pciHandlers(machine),
     ...objectModelHandlers(machine),
+    ...objectListingHandlers(machine),
+    ...probeHandlers(),
     ...memoryHandlers(machine),
     ...dmaHandlers(machine),
     ...pageRequestHandlers(machine),
@@ -51,7 +55,7 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...breakHandlers(machine),
     ...faultHandlers(machine),
     ...batchHandlers(machine),
-    ...migrationHandlers(),
+    ...migrationHandlers(machine),
   };
   const asOperations = Object.entries(handlers as Record<string, AnyHandler>).map(
     ([name, handler]): [string, AnyHandler] => [

@@ -6,6 +6,7 @@ import { type AccessResult, permits, sentenceOf } from '../memory/access.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import { describeAddressSpaces, describeFlatView } from '../memory/tree-data.ts';
 import type { HandlersOf } from './handlers-of.ts';
+import { saveMemory } from './save-memory.ts';
 
 /** The most that one command moves: a reply is one line, and base64 of this is what a client's buffer still holds. */
 const LARGEST_TRANSFER = 4n * 1024n * 1024n;
@@ -68,7 +69,7 @@ function requireWritable(space: AddressSpace, address: bigint, size: bigint): vo
 /** Memory as the processor, or a device, sees it. */
 export function memoryHandlers(
   machine: Machine,
-): HandlersOf<'query-address-spaces' | 'query-flat-view' | 'memory-read' | 'memory-write'> {
+): HandlersOf<'query-address-spaces' | 'query-flat-view' | 'memory-read' | 'memory-write' | 'pmemsave'> {
   return {
     'query-address-spaces': () => ({ 'address-spaces': describeAddressSpaces(machine.topology) }),
     'query-flat-view': (args) => describeFlatView(findSpace(machine, args['address-space'])),
@@ -78,6 +79,10 @@ export function memoryHandlers(
       const space = findSpace(machine, args['address-space'] ?? 'memory');
       requireAll(space.read(args.address, bytes), args.address, bytes.length, false);
       return { data: encodeData(bytes, args.encoding ?? 'base64') };
+    },
+    pmemsave: ({ val, size, filename }) => {
+      saveMemory(machine.memory, val, size, filename);
+      return {};
     },
     'memory-write': (args) => {
       const bytes = decodeData(args.data, args.encoding ?? 'base64', 'data');

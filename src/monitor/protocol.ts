@@ -1,5 +1,6 @@
 import type { Machine } from '../machine/machine.ts';
 import { createHumanMonitor } from './human/commands.ts';
+import { DumpFormats } from './human/dump-format.ts';
 import type { Identity } from './identity.ts';
 import type { HandlersOf } from './handlers-of.ts';
 
@@ -8,6 +9,7 @@ export function protocolHandlers(
   machine: Machine,
   identity: Identity,
 ): HandlersOf<'query-version' | 'query-name' | 'query-uuid' | 'query-target' | 'query-kvm' | 'human-monitor-command'> {
+  const formats = new DumpFormats();
   return {
     'query-version': () => identity.version,
     'query-name': () => ({ name: identity.name }),
@@ -16,6 +18,8 @@ export function protocolHandlers(
     // As QEMU's build tells it, which takes -accel kvm as we do; whether it is used is what clients go by.
     'query-kvm': () => ({ enabled: false, present: true }),
     'human-monitor-command': (args, context) =>
-      createHumanMonitor(machine, identity, (action) => context.afterReply(action)).execute(args['command-line']),
+      createHumanMonitor(machine, identity, (action) => context.afterReply(action), formats).execute(
+        args['command-line'],
+      ),
   };
 }

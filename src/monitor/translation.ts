@@ -65,15 +65,15 @@ export function translationHandlers(machine: Machine): HandlersOf<'iommu-transla
       const device = machine.findDevice(args.device);
       const { address, access = 'read', explain = false, pasid } = args;
       if (args.via === 'host') {
-        if (explain) {
-          throw new CommandError("Parameter 'explain' is about the vIOMMU's tables; leave it out, or use via viommu");
-        }
         if (!(device instanceof VfioPciDevice)) {
           throw new CommandError(
             `Device '${device.label}' is emulated: no host IOMMU translates its DMA; use via viommu`,
           );
         }
-        return typed(device.vfio.function.translate(address, access, pasid));
+        const { function: source } = device.vfio;
+        const answer = source.translate(address, access, pasid);
+        if (!explain) return typed(answer);
+        return typed({ ...answer, steps: machine.host.iommu.explanation.steps(source, address, access, pasid) });
       }
       const space = machine.spaceOf(device);
       if (space === null) throw new CommandError(`Device '${device.label}' is behind no vIOMMU; nothing is translated`);

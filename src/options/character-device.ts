@@ -1,10 +1,19 @@
 import { OptionError } from './error.ts';
 import { type KeyValue, parseKeyValues } from './key-value.ts';
 import type { CharacterDevice, Endpoint } from './options.ts';
-import { complaintAbout, type ParameterList, type Place, parseParameters, recordOf, refuse } from './parameters.ts';
+import {
+  asksForHelp,
+  complaintAbout,
+  HelpRequest,
+  type ParameterList,
+  type Place,
+  parseParameters,
+  recordOf,
+  refuse,
+} from './parameters.ts';
 
 /** What `-chardev` takes for any backend; each backend ignores what is not its own, as QEMU's do. */
-const characterDevices: ParameterList = {
+export const characterDevices: ParameterList = {
   name: 'chardev',
   implied: 'backend',
   parameters: {
@@ -89,22 +98,33 @@ function socketEndpoint(values: Readonly<Record<string, string>>, fail: (sentenc
     if (values[extra] === 'on') throw fail(`'${extra}' is not served: sockets of viommud carry plain bytes`);
   }
   if (values['tls-creds'] !== undefined) throw fail(`No TLS credentials with id '${values['tls-creds']}'`);
+  const lastPort = server ? (values['to'] ?? null) : null;
   const mode = { server, wait: server && values['wait'] !== 'off', reconnect };
+  if (['path', 'fd', 'host'].filter((name) => values[name] !== undefined).length > 1) {
+    throw fail("None or one of 'path', 'fd' or 'host' option required.");
+  }
+  if (values['fd'] !== undefined) {
+    if (!/^\d+$/.test(values['fd'])) throw fail(`Unable to parse FD number ${values['fd']}`);
+    return { kind: 'fd', fd: Number(values['fd']), ...mode };
+  }
   if (values['path'] !== undefined) {
     return { kind: 'unix', path: values['path'], abstract: values['abstract'] === 'on', ...mode };
   }
   if (values['host'] !== undefined) {
     if (values['port'] === undefined) throw fail('chardev: socket: no port given');
-    return { kind: 'tcp', host: values['host'], port: values['port'], ...mode };
+    return { kind: 'tcp', host: values['host'], port: values['port'], lastPort, ...mode };
   }
-  if (values['port'] !== undefined && values['fd'] === undefined) {
-    return { kind: 'tcp', host: '', port: values['port'], ...mode };
-  }
-  throw fail('chardev: socket: neither path nor port is given; write path=FILE, or host=NAME,port=NUMBER');
+  if (values['port'] !== undefined) return { kind: 'tcp', host: '', port: values['port'], lastPort, ...mode };
+  throw fail(
+    'chardev: socket: neither path, fd nor port is given; write path=FILE, fd=NUMBER or host=NAME,port=NUMBER',
+  );
 }
 
-/** `-chardev BACKEND,id=ID,…`. Throws OptionError. */
+const backendHelp = ['Available chardev backend types: ', '  stdio', '  null', '  socket', ''].join('\n');
+
+/** `-chardev BACKEND,id=ID,…`. Throws OptionError, HelpRequest. */
 export function parseCharacterDevice(place: Place, argument: string): CharacterDevice {
+  if (asksForHelp(parseKeyValues(argument, 'backend')[0]?.value)) throw new HelpRequest(backendHelp, 0);
   const values = parseParameters(place, characterDevices, argument);
   const { id, backend } = values;
   if (id === undefined) throw refuse(place, 'chardev: no id specified');

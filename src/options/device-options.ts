@@ -1,8 +1,22 @@
 import { identifierHint, isIdentifier } from '../core/identifier.ts';
-import { claimId, jsonValues, type ParameterList, parseParameters, refuse } from './parameters.ts';
-import { idsOf, type OptionEntry, type Reading } from './table-entry.ts';
+import { parseKeyValues } from './key-value.ts';
+import {
+  asksForHelp,
+  claimId,
+  HelpRequest,
+  jsonValues,
+  type ParameterList,
+  parseParameters,
+  refuse,
+} from './parameters.ts';
+import { idsOf, list, type OptionEntry, type Reading } from './table-entry.ts';
 
 const anything = (name: string, implied: string): ParameterList => ({ name, implied, parameters: null });
+
+/** True when an element of an argument asks what its properties are: `edu,help`. */
+function questioned(argument: string): boolean {
+  return parseKeyValues(argument, null).some(({ flag }) => asksForHelp(flag));
+}
 
 const devices = anything('device', 'driver');
 
@@ -10,13 +24,31 @@ function applyDevice(reading: Reading, argument: string): void {
   const typed = argument.startsWith('{');
   const values = typed ? jsonValues(reading, argument) : parseParameters(reading, devices, argument);
   const { driver, id } = values;
-  if (!typed && (driver === 'help' || driver === '?' || 'help' in values)) {
-    reading.options.action = 'device-help';
-    return;
+  if (!typed) {
+    if (asksForHelp(values['driver'] as string | undefined)) {
+      list(reading, 'devices', null);
+      return;
+    }
+    if (questioned(argument)) {
+      list(reading, 'device', String(driver));
+      return;
+    }
   }
   if (typeof driver !== 'string') throw refuse(reading, "Parameter 'driver' is missing");
   if (!typed && typeof id === 'string') claimId(reading, 'device', idsOf(reading, 'device'), id);
   reading.options.devices.push({ driver, values, typed, option: reading.option });
+}
+
+/** `-set device.ID.NAME=VALUE`: one more property of a device that was given before. */
+function applySetting(reading: Reading, argument: string): void {
+  const match = /^([^.]{1,63})\.([^.]{1,63})\.([^=]{1,63})=(.*)$/s.exec(argument);
+  if (match === null) throw refuse(reading, `can't parse: "${argument}"`);
+  const [group, id, name, value] = match.slice(1) as [string, string, string, string];
+  if (group !== 'device') throw refuse(reading, `There is no option group '${group}'`);
+  const given = reading.options.devices;
+  const index = given.findIndex(({ values, typed }) => !typed && values['id'] === id);
+  if (index < 0) throw refuse(reading, `there is no device "${id}" defined`);
+  given[index] = { ...given[index]!, values: { ...given[index]!.values, [name]: value } };
 }
 
 const objects = anything('object', 'qom-type');
@@ -26,9 +58,15 @@ function applyObject(reading: Reading, argument: string): void {
   const values = typed ? jsonValues(reading, argument) : parseParameters(reading, objects, argument);
   const type = values['qom-type'];
   const { id } = values;
-  if (!typed && (type === 'help' || type === '?')) {
-    reading.options.action = 'object-help';
-    return;
+  if (!typed) {
+    if (asksForHelp(values['qom-type'] as string | undefined)) {
+      list(reading, 'objects', null);
+      return;
+    }
+    if (questioned(argument)) {
+      list(reading, 'object', String(type));
+      return;
+    }
   }
   if (type === undefined) throw refuse(reading, "Parameter 'qom-type' is missing");
   for (const [name, value] of [['qom-type', type] as const, ['id', id] as const]) {
@@ -46,6 +84,7 @@ function applyObject(reading: Reading, argument: string): void {
 const networkBackends = anything('netdev', 'type');
 
 function applyNetworkBackend(reading: Reading, argument: string): void {
+  if (asksForHelp(argument)) throw new HelpRequest('Available netdev backend types:\n', 0);
   const { id, ...values } = parseParameters(reading, networkBackends, argument);
   if (id === undefined) throw refuse(reading, "Parameter 'id' is missing");
   claimId(reading, 'netdev', idsOf(reading, 'netdev'), id);
@@ -81,16 +120,24 @@ function applyNetwork(reading: Reading, argument: string): void {
 export const deviceOptions: readonly OptionEntry[] = [
   {
     names: ['device'],
+    group: 'device',
     argument: 'DRIVER[,PROP=VALUE…]',
     help: 'adds a device; also as a JSON object',
     apply: applyDevice,
   },
   {
+    names: ['set'],
+    argument: 'device.ID.PROP=VALUE',
+    help: 'one more property of a device that was given before',
+    apply: applySetting,
+  },
+  {
     names: ['object'],
+    group: 'object',
     argument: 'TYPE,id=ID[,PROP=VALUE…]',
     help: 'adds an object; also as a JSON object',
     apply: applyObject,
   },
-  { names: ['netdev'], argument: 'TYPE,id=ID[,…]', help: null, apply: applyNetworkBackend },
+  { names: ['netdev'], group: 'netdev', argument: 'TYPE,id=ID[,…]', help: null, apply: applyNetworkBackend },
   { names: ['net', 'nic'], argument: 'none', help: 'taken; the model has no network', apply: applyNetwork },
 ];

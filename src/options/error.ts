@@ -1,3 +1,11 @@
+/**
+ * A sentence behind the program's name, as compilers write it. One about an option begins with the option; one about
+ * a line of a configuration file begins with `:FILE:LINE`, which stands at the name without a blank.
+ */
+export function programLine(program: string, sentence: string): string {
+  return `${program}${sentence.startsWith(':') ? '' : ': '}${sentence}`;
+}
+
 /** A command line that cannot be taken. The daemon prints `text` and ends with status 1. */
 export class OptionError extends Error {
   /** What stands behind the program's name, with the option as it was written where QEMU names it. */
@@ -32,7 +40,7 @@ export class OptionError extends Error {
 
   /** The whole as stderr shows it, ending with a newline. */
   text(program: string): string {
-    const lines = [...this.warnings, this.sentence, ...this.more].map((sentence) => `${program}: ${sentence}`);
+    const lines = [...this.warnings, this.sentence, ...this.more].map((sentence) => programLine(program, sentence));
     return [...lines, ...(this.hint === null ? [] : [this.hint]), ''].join('\n');
   }
 }

@@ -1,18 +1,43 @@
 import { parseSize } from '../core/size.ts';
 import { OptionError } from './error.ts';
-import { type ParameterList, parseParameters, parseStrictly, recordOf, refuse, splitArgument } from './parameters.ts';
-import type { OptionEntry, Reading } from './table-entry.ts';
+import {
+  asksForHelp,
+  HelpRequest,
+  helpOn,
+  type ParameterList,
+  parseParameters,
+  parseStrictly,
+  recordOf,
+  refuse,
+  splitArgument,
+} from './parameters.ts';
+import { list, type OptionEntry, type Reading } from './table-entry.ts';
+
+/** Takes a question for help out of an argument's values; true when there was one. */
+function takeHelp(values: Record<string, string>): boolean {
+  const asked = ['help', '?'].some((word) => values[word] === 'on');
+  delete values['help'];
+  delete values['?'];
+  return asked;
+}
 
 function applyMachine(reading: Reading, argument: string): void {
-  const { type, help, ...values } = parseStrictly(reading, argument, 'type');
+  const { type, ...values } = parseStrictly(reading, argument, 'type');
   const { machine } = reading.options;
-  if (type === 'help' || type === '?' || help !== undefined) reading.options.action = 'machine-help';
-  if (type !== undefined) machine.type = type;
+  if (type !== undefined && !asksForHelp(type)) machine.type = type;
+  if (takeHelp(values) || asksForHelp(type)) {
+    reading.later.push(() => list(reading, machine.type === null ? 'machines' : 'machine', machine.type));
+  }
   machine.values = { ...machine.values, ...values };
   machine.option = reading.option;
 }
 
-const accelerators = new Set(['tcg', 'qtest', 'kvm']);
+/** Accelerators with the properties that QEMU's have; they change nothing here. */
+const accelerators: ReadonlyMap<string, readonly string[]> = new Map([
+  ['tcg', ['thread', 'tb-size', 'split-wx']],
+  ['kvm', ['kernel-irqchip', 'kvm-shadow-mem', 'dirty-ring-size', 'notify-vmexit', 'notify-window']],
+  ['qtest', []],
+]);
 
 /** `accel=` of the machine: names in the order of preference. Those that nobody knows are skipped with a warning. */
 function settleMachineAccelerators(reading: Reading): void {
@@ -31,18 +56,20 @@ function settleMachineAccelerators(reading: Reading): void {
 
 function applyAccelerator(reading: Reading, argument: string): void {
   const { accel, ...values } = recordOf(splitArgument(reading, argument, 'accel'));
-  if (accel === undefined || accel === '' || accel === 'help' || accel === '?') {
-    reading.options.action = 'accel-help';
-    return;
+  if (accel === undefined || accel === '' || asksForHelp(accel)) {
+    throw new HelpRequest(['Accelerators supported in QEMU binary:', ...accelerators.keys(), ''].join('\n'), 0);
   }
   // QEMU's -accel takes one name; harnesses that know only -machine's list write it here too.
   for (const name of accel.split(':')) {
-    if (!accelerators.has(name)) throw refuse(reading, `invalid accelerator ${accel}`);
+    const properties = accelerators.get(name);
+    if (properties === undefined) throw refuse(reading, `invalid accelerator ${accel}`);
+    const unknown = Object.keys(values).find((key) => !properties.includes(key));
+    if (unknown !== undefined) throw refuse(reading, `Property '${name}-accel.${unknown}' not found`);
     reading.options.accelerators.push({ name, values, option: reading.option });
   }
 }
 
-const memory: ParameterList = {
+export const memory: ParameterList = {
   name: 'memory',
   implied: 'size',
   parameters: { size: 'size', slots: 'number', maxmem: 'size' },
@@ -71,23 +98,49 @@ function checkMemory({ options }: Reading): void {
   }
 }
 
-const topology = ['cpus', 'sockets', 'dies', 'clusters', 'cores', 'threads', 'maxcpus'];
+export const topology: ParameterList = {
+  name: 'smp-opts',
+  implied: 'cpus',
+  parameters: {
+    cpus: 'number',
+    sockets: 'number',
+    dies: 'number',
+    clusters: 'number',
+    cores: 'number',
+    threads: 'number',
+    maxcpus: 'number',
+  },
+};
 
 function applyProcessors(reading: Reading, argument: string): void {
-  const values = parseStrictly(reading, argument, 'cpus');
+  const values = parseStrictly(reading, argument, asksForHelp(argument) ? null : topology.implied);
+  if (takeHelp(values)) throw helpOn(topology, 0);
   for (const [key, value] of Object.entries(values)) {
-    if (!topology.includes(key)) throw new OptionError(`Parameter 'smp.${key}' is unexpected`);
+    if (!Object.hasOwn(topology.parameters!, key)) throw new OptionError(`Parameter 'smp.${key}' is unexpected`);
     if (!/^\s*[+-]?(0x[0-9a-f]+|[0-9]+)$/i.test(value)) throw new OptionError(`Parameter 'smp.${key}' expects integer`);
   }
   if (values['cpus'] !== undefined) reading.options.processors = Number(values['cpus']);
 }
 
-const bootParameters = ['order', 'once', 'menu', 'splash', 'splash-time', 'reboot-timeout', 'strict'];
+export const bootOrder: ParameterList = {
+  name: 'boot-opts',
+  implied: 'order',
+  parameters: {
+    order: 'string',
+    once: 'string',
+    menu: 'switch',
+    splash: 'string',
+    'splash-time': 'number',
+    'reboot-timeout': 'number',
+    strict: 'switch',
+  },
+};
 
 function applyBoot(reading: Reading, argument: string): void {
-  const values = parseStrictly(reading, argument, 'order');
+  const values = parseStrictly(reading, argument, asksForHelp(argument) ? null : bootOrder.implied);
+  if (takeHelp(values)) throw helpOn(bootOrder, 0);
   for (const [key, value] of Object.entries(values)) {
-    if (!bootParameters.includes(key)) throw new OptionError(`Parameter 'boot.${key}' is unexpected`);
+    if (!Object.hasOwn(bootOrder.parameters!, key)) throw new OptionError(`Parameter 'boot.${key}' is unexpected`);
     if ((key === 'menu' || key === 'strict') && !/^(on|off|yes|no|true|false|y|n)$/.test(value)) {
       throw new OptionError(`Parameter 'boot.${key}' expects 'on' or 'off'`);
     }
@@ -97,10 +150,15 @@ function applyBoot(reading: Reading, argument: string): void {
   reading.options.accepted.push({ name: 'boot', values, option: reading.option });
 }
 
-const names: ParameterList = {
+export const names: ParameterList = {
   name: 'name',
   implied: 'guest',
   parameters: { guest: 'string', process: 'string', 'debug-threads': 'switch' },
+  descriptions: {
+    guest: 'The name that query-name tells',
+    process: 'Sets the name of the process, as shown in top etc',
+    'debug-threads': 'Taken; the program has one thread',
+  },
 };
 
 function applyName(reading: Reading, argument: string): void {
@@ -119,7 +177,7 @@ function applyUuid(reading: Reading, argument: string): void {
   reading.options.uuid = argument.toLowerCase();
 }
 
-const clock: ParameterList = {
+export const clock: ParameterList = {
   name: 'rtc',
   implied: null,
   parameters: { base: 'string', clock: 'string', driftfix: 'string' },
@@ -145,7 +203,7 @@ function applyClock(reading: Reading, argument: string): void {
   reading.options.accepted.push({ name: 'rtc', values, option: reading.option });
 }
 
-const instructionCount: ParameterList = {
+export const instructionCount: ParameterList = {
   name: 'icount',
   implied: 'shift',
   parameters: {
@@ -170,7 +228,7 @@ function applyInstructionCount(reading: Reading, argument: string): void {
   reading.options.icount = values;
 }
 
-const globals: ParameterList = {
+export const globals: ParameterList = {
   name: 'global',
   implied: null,
   parameters: { driver: 'string', property: 'string', value: 'string' },
@@ -193,6 +251,7 @@ function applyGlobal(reading: Reading, argument: string): void {
 export const machineOptions: readonly OptionEntry[] = [
   {
     names: ['machine', 'M'],
+    group: 'machine',
     argument: '[type=]NAME[,PROP=VALUE…]',
     help: 'the machine: viommu (default), q35 or none',
     apply(reading, argument) {
@@ -205,12 +264,14 @@ export const machineOptions: readonly OptionEntry[] = [
   },
   {
     names: ['accel'],
+    group: 'accel',
     argument: '[accel=]NAME[,PROP=VALUE…]',
     help: 'tcg, kvm (both: real time) or qtest (virtual time)',
     apply: applyAccelerator,
   },
   {
     names: ['m'],
+    group: 'memory',
     argument: '[size=]MEGS[,slots=N,maxmem=SIZE]',
     help: 'guest memory, 4G for instance; without a unit in MiB',
     apply(reading, argument) {
@@ -218,14 +279,20 @@ export const machineOptions: readonly OptionEntry[] = [
       reading.later.push(() => checkMemory(reading));
     },
   },
-  { names: ['smp'], argument: '[cpus=]N[,…]', help: 'taken; the model has no processors', apply: applyProcessors },
+  {
+    names: ['smp'],
+    group: 'smp-opts',
+    argument: '[cpus=]N[,…]',
+    help: 'taken; the model has no processors',
+    apply: applyProcessors,
+  },
   {
     names: ['cpu'],
     argument: 'NAME',
     help: 'taken; the model has no processors',
     apply: ({ options }, argument) => {
+      if (asksForHelp(argument)) throw new HelpRequest('Available CPUs:\n\nRecognized CPUID flags:\n', 0);
       options.cpu = argument;
-      if (argument === 'help' || argument === '?') options.action = 'cpu-help';
     },
   },
   {
@@ -234,17 +301,37 @@ export const machineOptions: readonly OptionEntry[] = [
     help: 'firmware image',
     apply: ({ options }, file) => void (options.bios = file),
   },
-  { names: ['boot'], argument: '[order=]DRIVES[,…]', help: 'taken; nothing boots', apply: applyBoot },
-  { names: ['rtc'], argument: '[base=…][,clock=…]', help: 'taken; the model has no clock chip', apply: applyClock },
+  {
+    names: ['boot'],
+    group: 'boot-opts',
+    argument: '[order=]DRIVES[,…]',
+    help: 'taken; nothing boots',
+    apply: applyBoot,
+  },
+  {
+    names: ['rtc'],
+    group: 'rtc',
+    argument: '[base=…][,clock=…]',
+    help: 'taken; the model has no clock chip',
+    apply: applyClock,
+  },
   {
     names: ['icount'],
+    group: 'icount',
     argument: '[shift=]N|auto[,…]',
     help: 'virtual instruction counter',
     apply: applyInstructionCount,
   },
-  { names: ['global'], argument: 'DRIVER.PROPERTY=VALUE', help: 'default of a device property', apply: applyGlobal },
+  {
+    names: ['global'],
+    group: 'global',
+    argument: 'DRIVER.PROPERTY=VALUE',
+    help: 'default of a device property',
+    apply: applyGlobal,
+  },
   {
     names: ['name'],
+    group: 'name',
     argument: 'NAME[,process=NAME][,debug-threads=on|off]',
     help: 'the name that query-name tells',
     apply: applyName,

@@ -18,10 +18,6 @@ function claimStreams(reading: Reading, endpoint: Endpoint): Endpoint {
 }
 
 function applyCharacterDevice(reading: Reading, argument: string): void {
-  if (/^(help|\?)(,|$)/.test(argument)) {
-    reading.options.action = 'chardev-help';
-    return;
-  }
   const device = parseCharacterDevice(reading, argument);
   claimId(reading, 'chardev', idsOf(reading, 'chardev'), device.id);
   claimStreams(reading, device.endpoint);
@@ -52,7 +48,7 @@ function addMonitor(
   else if (endpoint.kind !== 'null') readlineMonitors.push({ endpoint, option: reading.option });
 }
 
-const monitors: ParameterList = {
+export const monitors: ParameterList = {
   name: 'mon',
   implied: 'chardev',
   parameters: { mode: 'string', chardev: 'string', pretty: 'switch' },
@@ -125,12 +121,14 @@ export const monitorOptions: readonly OptionEntry[] = [
   },
   {
     names: ['chardev'],
-    argument: 'socket,id=ID,path=PATH|host=HOST,port=PORT[,server=on][,wait=off] | stdio,id=ID | null,id=ID',
+    group: 'chardev',
+    argument: 'socket,id=ID,path=PATH|fd=N|host=HOST,port=PORT[,server=on][,wait=off] | stdio,id=ID | null,id=ID',
     help: 'a character device for -mon',
     apply: applyCharacterDevice,
   },
   {
     names: ['mon'],
+    group: 'mon',
     argument: '[chardev=]ID,mode=control[,pretty=on|off]',
     help: 'serves QMP on a character device',
     apply: applyMonitor,

@@ -17,13 +17,30 @@ export interface TcpEndpoint {
   /** Empty for all addresses of this machine. */
   readonly host: string;
   readonly port: string;
+  /** The last port to be tried where those before are in use (`to=`); null for `port` alone. */
+  readonly lastPort: string | null;
+  readonly server: boolean;
+  readonly wait: boolean;
+  readonly reconnect: number;
+}
+
+/** A socket that the program was started with. */
+export interface DescriptorEndpoint {
+  readonly kind: 'fd';
+  readonly fd: number;
+  /** It listens; otherwise it is connected. */
   readonly server: boolean;
   readonly wait: boolean;
   readonly reconnect: number;
 }
 
 /** What a character device stands for. */
-export type Endpoint = UnixEndpoint | TcpEndpoint | { readonly kind: 'stdio' } | { readonly kind: 'null' };
+export type Endpoint =
+  | UnixEndpoint
+  | TcpEndpoint
+  | DescriptorEndpoint
+  | { readonly kind: 'stdio' }
+  | { readonly kind: 'null' };
 
 /** `-chardev`. */
 export interface CharacterDevice {
@@ -77,21 +94,19 @@ export interface TraceOption {
   readonly events: string | null;
   /** Where the traces go. */
   readonly file: string | null;
+  /** As written, for warnings; null where QEMU's name no option (`-d trace:…`). */
+  readonly option: string | null;
 }
 
-/** What the program shall do. The helps go to stdout and end with status 0. */
+/** What is listed by a help that needs the types of objects, or the trace points. */
+export type Subject = 'machines' | 'machine' | 'devices' | 'device' | 'objects' | 'object' | 'traces';
+
+/** What the program shall do. All but `run` print to stdout and end, a help with status 0 where nothing else is said. */
 export type Action =
-  | 'run'
-  | 'help'
-  | 'version'
-  | 'machine-help'
-  | 'device-help'
-  | 'object-help'
-  | 'accel-help'
-  | 'trace-help'
-  | 'chardev-help'
-  | 'cpu-help'
-  | 'log-help';
+  | { readonly kind: 'run' | 'help' | 'version' }
+  | { readonly kind: 'print'; readonly text: string; readonly status: number }
+  /** `name` is the machine or type whose properties are wanted; null for a list of all. */
+  | { readonly kind: 'list'; readonly subject: Subject; readonly name: string | null; readonly option: string };
 
 /** A whole command line, as plain data. */
 export interface Options {
@@ -127,12 +142,12 @@ export interface Options {
   /** Lower case. */
   uuid: string | null;
   pidFile: string | null;
+  /** A file of commands to be played before the program ends, `-` for standard input; null to serve until it is told. */
+  commandFile: string | null;
   bios: string | null;
   traces: TraceOption[];
   /** `-D`. */
   logFile: string | null;
-  /** `-d`. */
-  logItems: string | null;
   /** `-smp`; 1 when not given. */
   processors: number;
   cpu: string | null;
@@ -149,7 +164,7 @@ export interface Options {
 /** The options of an empty command line. */
 export function defaultOptions(): Options {
   return {
-    action: 'run',
+    action: { kind: 'run' },
     machine: { type: null, values: {}, option: null },
     accelerators: [],
     memory: null,
@@ -175,10 +190,10 @@ export function defaultOptions(): Options {
     debugThreads: null,
     uuid: null,
     pidFile: null,
+    commandFile: null,
     bios: null,
     traces: [],
     logFile: null,
-    logItems: null,
     processors: 1,
     cpu: null,
     globals: [],

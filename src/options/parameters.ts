@@ -16,18 +16,21 @@ export interface ParameterList {
   readonly implied: string | null;
   /** By name; null takes any, unchecked. */
   readonly parameters: Readonly<Record<string, ParameterKind>> | null;
+  /** What the help says of some of them. */
+  readonly descriptions?: Readonly<Record<string, string>>;
 }
 
 /** An option with its argument, as sentences name it. */
 export interface Place {
-  /** As written: `-device edu,id=x`. */
+  /** As written, `-device edu,id=x`; for one that a configuration file holds `:FILE:LINE`, or nothing. */
   readonly option: string;
   readonly warnings: string[];
 }
 
 /** An error about one option: the option as it was written, and the sentence. */
 export function refuse(place: Place, sentence: string, hint?: string): OptionError {
-  return new OptionError(`${place.option}: ${sentence}`, hint === undefined ? {} : { hint });
+  const located = place.option === '' ? sentence : `${place.option}: ${sentence}`;
+  return new OptionError(located, hint === undefined ? {} : { hint });
 }
 
 const sizeHint =
@@ -52,14 +55,73 @@ function complaint(kind: ParameterKind, key: string, value: string): { sentence:
   }
 }
 
-/** Splits an argument and notes a warning for every flag in it. */
+/** True for an element that asks what there is to choose from. */
+export function asksForHelp(text: string | undefined): boolean {
+  return text === 'help' || text === '?';
+}
+
+/** Splits an argument and notes a warning for every flag in it that is no question for help. */
 export function splitArgument(place: Place, argument: string, implied: string | null): KeyValue[] {
   const pairs = parseKeyValues(argument, implied);
   for (const pair of pairs) {
+    if (asksForHelp(pair.flag)) continue;
     const warning = flagWarning(pair);
     if (warning !== null) place.warnings.push(`${place.option}: ${warning}`);
   }
   return pairs;
+}
+
+/**
+ * The help on a list of names with their types, as QEMU lays it out for options, devices, objects and machines alike.
+ * @param entries without order; `description` may be several lines, `fallback` is the default value as JSON
+ */
+export function listing(
+  title: string,
+  entries: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly description?: string | undefined;
+    readonly fallback?: string | undefined;
+  }[],
+): string {
+  const lines = entries.map(({ name, type, description, fallback }) => {
+    const label = `  ${name}=<${type}>`;
+    if (description === undefined && fallback === undefined) return label;
+    return `${label.padEnd(24)} - ${description ?? ''}${fallback === undefined ? '' : ` (default: ${fallback})`}`;
+  });
+  // Compared by code units, as C compares bytes: `a-b=` comes before `a=`.
+  lines.sort((left, right) => (left < right ? -1 : Number(left > right)));
+  return [`${title} options:`, ...lines, ''].join('\n');
+}
+
+const kindNames: Readonly<Record<ParameterKind, string>> = {
+  string: 'str',
+  switch: 'bool (on/off)',
+  number: 'num',
+  size: 'size',
+};
+
+/** An argument asks for help; thrown to end the reading. */
+export class HelpRequest extends Error {
+  readonly text: string;
+  readonly status: number;
+
+  constructor(text: string, status: number) {
+    super('help is asked for');
+    this.name = 'HelpRequest';
+    this.text = text;
+    this.status = status;
+  }
+}
+
+/** The help on a list's parameters. QEMU ends with status 1 for most options, and so does this. */
+export function helpOn({ name, parameters, descriptions }: ParameterList, status: number): HelpRequest {
+  const entries = Object.entries(parameters ?? {}).map(([key, kind]) => ({
+    name: key,
+    type: kindNames[kind],
+    description: descriptions?.[key],
+  }));
+  return new HelpRequest(listing(name, entries), status);
 }
 
 /** The first thing that a list has against the pairs; null when nothing. */
@@ -85,9 +147,13 @@ export function recordOf(pairs: readonly KeyValue[]): Record<string, string> {
   return Object.fromEntries(entries);
 }
 
-/** An argument by its list. Throws OptionError for an unknown parameter, a value of the wrong kind or a bad id. */
+/**
+ * An argument by its list.
+ * Throws OptionError for an unknown parameter, a value of the wrong kind or a bad id, HelpRequest where that is asked.
+ */
 export function parseParameters(place: Place, list: ParameterList, argument: string): Record<string, string> {
   const pairs = splitArgument(place, argument, list.implied);
+  if (list.parameters !== null && pairs.some(({ flag }) => asksForHelp(flag))) throw helpOn(list, 1);
   const values = recordOf(pairs);
   const id = values['id'];
   if (id !== undefined && !isIdentifier(id)) {
@@ -106,7 +172,7 @@ export function parseStrictly(place: Place, argument: string, implied: string | 
   if (/^,(?!,)/.test(argument)) throw refuse(place, "Invalid parameter ''");
   const pairs = parseKeyValues(argument, implied);
   for (const { key, flag } of pairs) {
-    if (flag !== undefined && flag !== '' && flag !== 'help') {
+    if (flag !== undefined && flag !== '' && !asksForHelp(flag)) {
       throw refuse(place, `Expected '=' after parameter '${flag}'`);
     }
     if (key === '') throw refuse(place, "Invalid parameter ''");

@@ -1,9 +1,17 @@
 import { OptionError } from './error.ts';
 import type { Options } from './options.ts';
-import { jsonValues, type ParameterList, parseParameters, parseStrictly, refuse } from './parameters.ts';
-import type { OptionEntry, Reading } from './table-entry.ts';
+import {
+  asksForHelp,
+  HelpRequest,
+  jsonValues,
+  type ParameterList,
+  parseParameters,
+  parseStrictly,
+  refuse,
+} from './parameters.ts';
+import { list, type OptionEntry, type Reading } from './table-entry.ts';
 
-const traces: ParameterList = {
+export const traces: ParameterList = {
   name: 'trace',
   implied: 'enable',
   parameters: { enable: 'string', events: 'string', file: 'string' },
@@ -11,13 +19,38 @@ const traces: ParameterList = {
 
 function applyTrace(reading: Reading, argument: string): void {
   const { enable, events, file } = parseParameters(reading, traces, argument);
-  if (enable === 'help' || enable === '?') reading.options.action = 'trace-help';
-  reading.options.traces.push({ pattern: enable ?? null, events: events ?? null, file: file ?? null });
+  if (asksForHelp(enable)) list(reading, 'traces', null);
+  const { option } = reading;
+  reading.options.traces.push({ pattern: enable ?? null, events: events ?? null, file: file ?? null, option });
 }
 
-function applyLogItems({ options }: Reading, items: string): void {
-  if (items === 'help' || items === '?') options.action = 'log-help';
-  options.logItems = items;
+/** What QEMU's `-d` knows; the model has none of it but the trace points. */
+const logItems = [
+  ...['out_asm', 'in_asm', 'op', 'op_opt', 'op_ind', 'int', 'exec', 'cpu', 'fpu', 'mmu', 'pcall', 'cpu_reset'],
+  ...['unimp', 'guest_errors', 'page', 'nochain', 'plugin', 'strace', 'tid', 'all', 'none'],
+];
+
+const logHelp = [
+  'Log items (comma separated):',
+  'trace:PATTERN   enable trace events',
+  '',
+  'Use "-d trace:help" to get a list of trace events.',
+  '',
+].join('\n');
+
+/** `-d`: trace points; QEMU's other items are taken, since there is nothing that they could tell. */
+function applyLogItems(reading: Reading, items: string): void {
+  for (const item of items.split(',')) {
+    if (item === 'trace:help') {
+      list(reading, 'traces', null);
+      return;
+    }
+    const isTrace = item.startsWith('trace:');
+    if (!isTrace && !logItems.includes(item)) throw new HelpRequest(logHelp, 1);
+    if (!isTrace) continue;
+    const pattern = item.slice('trace:'.length);
+    reading.options.traces.push({ pattern, events: null, file: null, option: null });
+  }
 }
 
 const policies: Readonly<Record<string, readonly string[]>> = {
@@ -45,7 +78,7 @@ const actions: Readonly<Record<string, readonly string[]>> = {
   watchdog: ['reset', 'shutdown', 'poweroff', 'pause', 'debug', 'none', 'inject-nmi'],
 };
 
-const actionParameters: ParameterList = {
+export const actionParameters: ParameterList = {
   name: 'action',
   implied: null,
   parameters: { reboot: 'string', shutdown: 'string', panic: 'string', watchdog: 'string' },
@@ -63,9 +96,15 @@ function applyAction(reading: Reading, argument: string): void {
   if (values['shutdown'] !== undefined) options.noShutdown = values['shutdown'] === 'pause';
 }
 
+/** The answer to `-display help` and its like, of which there is but `none`. */
+function availableBackends(kind: string, closing: readonly string[] = []): HelpRequest {
+  return new HelpRequest([`Available ${kind}:`, 'none', ...closing, ''].join('\n'), 0);
+}
+
 const displays = new Set(['none', 'gtk', 'sdl', 'egl-headless', 'curses', 'cocoa', 'spice-app', 'dbus', 'default']);
 
 function applyDisplay(reading: Reading, argument: string): void {
+  if (asksForHelp(argument)) throw availableBackends('display backend types');
   const { type, ...values } = parseParameters(
     reading,
     { name: 'display', implied: 'type', parameters: null },
@@ -83,15 +122,22 @@ const adapters = new Set(['none', 'std', 'cirrus', 'vmware', 'xenfb', 'qxl', 'tc
 
 function applyAdapter(reading: Reading, argument: string): void {
   if (argument === 'none') return;
+  if (asksForHelp(argument)) throw new HelpRequest('none                 no graphic card\n', 0);
   if (adapters.has(argument)) throw refuse(reading, `viommud has no display; write none for '${argument}'`);
   throw new OptionError(`unknown vga type: ${argument}`);
 }
 
-const message: ParameterList = {
+export const message: ParameterList = {
   name: 'msg',
   implied: null,
   parameters: { timestamp: 'switch', 'guest-name': 'switch' },
 };
+
+function applyAudio(reading: Reading, argument: string): void {
+  if (asksForHelp(argument)) throw availableBackends('audio drivers');
+  const { driver } = parseParameters(reading, { name: 'audiodev', implied: 'driver', parameters: null }, argument);
+  if (driver !== 'none') throw refuse(reading, `viommud has no sound; write none for '${driver ?? ''}'`);
+}
 
 /** An option that is on when given. */
 function flag(name: string, help: string | null, set: (options: Options) => void): OptionEntry {
@@ -133,7 +179,14 @@ export const processOptions: readonly OptionEntry[] = [
     apply: ({ options }, file) => void (options.pidFile = file),
   },
   {
+    names: ['exec'],
+    argument: 'FILE',
+    help: 'plays a file of commands (- for stdin) and ends: status 0, or 1 at an error',
+    apply: ({ options }, file) => void (options.commandFile = file),
+  },
+  {
     names: ['trace'],
+    group: 'trace',
     argument: '[enable=]PATTERN[,events=FILE][,file=FILE]',
     help: 'switches trace points on; -trace help lists them',
     apply: applyTrace,
@@ -144,7 +197,7 @@ export const processOptions: readonly OptionEntry[] = [
     help: 'where traces and log lines go; default stderr',
     apply: ({ options }, file) => void (options.logFile = file),
   },
-  { names: ['d'], argument: 'ITEM[,…]', help: 'log items; -d help lists them', apply: applyLogItems },
+  { names: ['d'], argument: 'ITEM[,…]', help: 'trace:PATTERN as -trace; other items are taken', apply: applyLogItems },
   {
     names: ['compat'],
     argument: 'POLICY=VALUE[,…]',
@@ -153,34 +206,42 @@ export const processOptions: readonly OptionEntry[] = [
   },
   {
     names: ['action'],
+    group: 'action',
     argument: 'reboot=reset|shutdown[,shutdown=poweroff|pause]',
     help: 'what reset and shutdown do',
     apply: applyAction,
   },
   { names: ['display'], argument: 'none', help: 'taken; there is no display', apply: applyDisplay },
   { names: ['vga'], argument: 'none', help: 'taken; there is no display', apply: applyAdapter },
-  { names: ['msg'], argument: 'timestamp=on|off', help: null, apply: applyMessage },
+  { names: ['msg'], group: 'msg', argument: 'timestamp=on|off', help: null, apply: applyMessage },
   {
     ...accepted(['enable-kvm'], null, null),
     apply: ({ options, option }) => void options.accelerators.push({ name: 'kvm', values: {}, option }),
   },
   accepted(['nographic'], null, 'taken; there is no display'),
-  accepted(['audio', 'audiodev'], 'none', 'taken; there is no sound'),
+  {
+    names: ['audio', 'audiodev'],
+    group: 'audiodev',
+    argument: 'none',
+    help: 'taken; there is no sound',
+    apply: applyAudio,
+  },
   accepted(['k'], 'LANGUAGE', 'taken; there is no keyboard'),
-  accepted(['sandbox', 'overcommit'], 'VALUE', null),
-  accepted(['no-acpi'], null, null),
-  accepted(['no-hpet'], null, null),
-  accepted(['no-fd-bootchk'], null, null),
+  accepted(['L'], 'PATH', 'taken; there is no firmware to be searched for'),
+  ...['sandbox', 'overcommit', 'seed', 'echr', 'watchdog-action'].map((name) => accepted([name], 'VALUE', null)),
+  ...['no-acpi', 'no-hpet', 'no-fd-bootchk', 'only-migratable', 'mem-prealloc', 'async-teardown', 'snapshot'].map(
+    (name) => accepted([name], null, null),
+  ),
   {
     names: ['version'],
     argument: null,
     help: 'shows the version',
-    apply: ({ options }) => void (options.action = 'version'),
+    apply: ({ options }) => void (options.action = { kind: 'version' }),
   },
   {
     names: ['help', 'h'],
     argument: null,
     help: 'shows this text',
-    apply: ({ options }) => void (options.action = 'help'),
+    apply: ({ options }) => void (options.action = { kind: 'help' }),
   },
 ];

@@ -1,4 +1,4 @@
-import type { Options } from './options.ts';
+import type { Options, Subject } from './options.ts';
 import type { Place } from './parameters.ts';
 
 /** What handlers know beside the options read so far. */
@@ -16,6 +16,8 @@ export interface OptionEntry {
   readonly names: readonly string[];
   /** What stands behind the name in the help text; null for an option without argument. */
   readonly argument: string | null;
+  /** The name of its sections in a configuration file; without one it cannot stand there. */
+  readonly group?: string;
   /** For the help text. Options without one are accepted and not listed. */
   readonly help: string | null;
   /** Throws OptionError. */
@@ -30,4 +32,9 @@ export function idsOf(reading: Reading, kind: string): Set<string> {
     reading.ids.set(kind, ids);
   }
   return ids;
+}
+
+/** Lists something in place of running, unless an earlier option asked for another list. */
+export function list({ options, option }: Reading, subject: Subject, name: string | null): void {
+  if (options.action.kind === 'run') options.action = { kind: 'list', subject, name, option };
 }

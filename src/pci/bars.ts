@@ -1,10 +1,11 @@
 import type { MmioOperations } from '../memory/mmio.ts';
-import { MemoryRegion, type RegionOwner } from '../memory/region.ts';
+import { MemoryRegion } from '../memory/region.ts';
 import type { MemoryTopology } from '../memory/topology.ts';
 import type { ConfigSpace } from './config-space.ts';
 import type { PciDecodes } from './decodes.ts';
 import type { PciBar } from './device.ts';
 import { barRegister, type HeaderType, ROM_INDEX } from './header.ts';
+import type { AdoptRegion } from './region-object.ts';
 import { Command, Register, ROM_ENABLE } from './registers.ts';
 
 /** The last address that a 32-bit base address register can decode; the one above it would wrap. */
@@ -22,7 +23,7 @@ export interface BarParts {
   readonly config: ConfigSpace;
   readonly type: HeaderType;
   readonly decodes: PciDecodes;
-  readonly owner: RegionOwner;
+  readonly adopt: AdoptRegion;
   /** Names the regions of bars that have no name. */
   readonly driver: string;
   /** Null: nothing but what is put into the region later. */
@@ -83,13 +84,13 @@ export class PciBars {
   }
 
   #makeRegion(bar: PciBar): MemoryRegion {
-    const { topology, driver, owner, operations } = this.#parts;
+    const { topology, driver, adopt, operations } = this.#parts;
     const name = bar.name ?? `${driver}-bar${bar.index}`;
     const size = BigInt(bar.size);
     const behind = operations(bar);
     const region =
       behind === null ? MemoryRegion.container(topology, name, size) : MemoryRegion.mmio(topology, name, size, behind);
-    region.owner = owner;
+    adopt(region);
     return region;
   }
 }

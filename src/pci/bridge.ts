@@ -78,7 +78,7 @@ export abstract class PciBridge extends PciDevice {
     const { bus, registers } = this;
     const name = this.id === null || this.id === '' ? bus.rootBus().automaticName(this.secondaryType) : this.id;
     this.#secondaryBus = new PciBus(this.#typeOfBus(), name, { port: this });
-    this.#windows = new BridgeWindows(bus.topology, registers.config, bus.decodes, registers.owner);
+    this.#windows = new BridgeWindows(bus.topology, registers.config, bus.decodes, registers.adopt);
     this.closeWindows();
   }
 

@@ -1,7 +1,7 @@
 import { ADDRESS_SPACE_SIZE } from '../core/address.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
-import { MemoryRegion, type RegionOwner } from '../memory/region.ts';
-import type { MemoryTopology } from '../memory/topology.ts';
+import { MemoryRegion } from '../memory/region.ts';
+import type { AdoptRegion } from './region-object.ts';
 
 /**
  * What a function's requests go through first: a space that shows what is behind the function as long as its command
@@ -11,11 +11,11 @@ export class BusMaster {
   readonly space: AddressSpace;
   readonly #window: MemoryRegion;
 
-  /** `behind` is the space that the IOMMU, or the system, gives the function. */
-  constructor(topology: MemoryTopology, name: string, behind: AddressSpace, owner: RegionOwner, enabled: boolean) {
-    const root = MemoryRegion.container(topology, 'bus master container', ADDRESS_SPACE_SIZE);
+  /** `root` is for it alone; `behind` is the space that the IOMMU, or the system, gives the function. */
+  constructor(root: MemoryRegion, name: string, behind: AddressSpace, adopt: AdoptRegion, enabled: boolean) {
+    const { topology } = root;
     this.#window = MemoryRegion.alias(topology, 'bus master', behind.root, 0n, ADDRESS_SPACE_SIZE);
-    for (const region of [root, this.#window]) region.owner = owner;
+    adopt(this.#window);
     topology.transaction(() => {
       this.#window.setEnabled(enabled);
       root.addSubregion(0n, this.#window);

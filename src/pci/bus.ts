@@ -119,6 +119,11 @@ export class PciBus extends Bus implements Snapshottable<{ automaticNames: numbe
     return [...this.#functions].sort(([a], [b]) => a - b).map(([, device]) => device);
   }
 
+  /** The functions of this bus and of all buses below. */
+  allFunctions(): readonly PciDevice[] {
+    return this.functions().flatMap((device) => [device, ...device.childBuses.flatMap(below)]);
+  }
+
   /**
    * The devfn for a device that asks for `wanted`, or for the first empty slot with -1.
    * Throws CommandError when it is taken or could not be seen by the guest.
@@ -209,6 +214,10 @@ export class PciBus extends Bus implements Snapshottable<{ automaticNames: numbe
       }
     }
   }
+}
+
+function below(bus: Bus): readonly PciDevice[] {
+  return bus instanceof PciBus ? bus.allFunctions() : [];
 }
 
 /** For a bus that stands alone: its functions answer where nobody asks. */

@@ -13,7 +13,7 @@ import { PciFunction } from './function.ts';
 import type { PciFunctionState } from './function.ts';
 import type { HeaderType } from './header.ts';
 import { pciProperties } from './properties.ts';
-import { checkRomSize, checkUnmodelled } from './refusals.ts';
+import { checkAcpiIndex, checkRomSize, checkUnmodelled } from './refusals.ts';
 import { Command } from './registers.ts';
 
 /** A base address register as configuration space tells it. */
@@ -196,6 +196,7 @@ export abstract class PciDevice extends Device implements Snapshottable<PciDevic
    */
   override realize(bus: Bus | null): void {
     if (!(bus instanceof PciBus)) throw new Error(`${this.label} needs a PCI bus`);
+    checkAcpiIndex(this, bus.rootBus().allFunctions());
     checkRomSize(this);
     const asked = this.value(pciProperties.addr);
     const devfn = bus.chooseDevfn(this, asked);
@@ -206,6 +207,7 @@ export abstract class PciDevice extends Device implements Snapshottable<PciDevic
       checkUnmodelled(this, devfn);
       super.realize(bus);
       this.#announce(bus);
+      this.registers.finish();
     } catch (error) {
       this.#leave();
       this.assign(pciProperties.addr, asked);

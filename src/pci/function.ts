@@ -1,6 +1,7 @@
+import { ADDRESS_SPACE_SIZE } from '../core/address.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { MmioOperations } from '../memory/mmio.ts';
-import type { RegionOwner } from '../memory/region.ts';
+import { MemoryRegion } from '../memory/region.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import { PciBars } from './bars.ts';
 import { BusMaster } from './bus-master.ts';
@@ -10,6 +11,7 @@ import type { PciBar, PciDevice } from './device.ts';
 import { barKindBits, barRegister, defineHeader } from './header.ts';
 import { Msi } from './msi.ts';
 import { Msix, type MsixState } from './msix.ts';
+import { type AdoptRegion, OwnedRegions } from './region-object.ts';
 import { Command, Register, Status } from './registers.ts';
 
 export interface PciFunctionState {
@@ -23,18 +25,24 @@ export interface PciFunctionState {
 export class PciFunction implements Snapshottable<PciFunctionState> {
   readonly config: ConfigSpace;
   readonly bars: PciBars;
-  readonly owner: RegionOwner;
+  /** Makes a region one of the function's own: a child of the device as long as the function is there. */
+  readonly adopt: AdoptRegion;
   readonly #device: PciDevice;
   readonly #capabilities: CapabilityList;
+  readonly #regions: OwnedRegions;
+  readonly #masterRoot: MemoryRegion;
   #busMaster: BusMaster | null = null;
   #msi: Msi | null = null;
   #msix: Msix | null = null;
   #interruptLevel = false;
 
   constructor(device: PciDevice, operations: (bar: PciBar) => MmioOperations | null) {
-    const { identity, id, path, driver, headerType, bus } = device;
+    const { identity, driver, headerType, bus } = device;
     this.#device = device;
-    this.owner = { kind: 'dev', ...(id === null ? { path } : { id }) };
+    this.#regions = new OwnedRegions(device, 'dev');
+    this.adopt = (region) => this.#regions.adopt(region);
+    this.#masterRoot = MemoryRegion.container(bus.topology, 'bus master container', ADDRESS_SPACE_SIZE);
+    this.adopt(this.#masterRoot);
     this.config = new ConfigSpace(device.express ? 4096 : 256);
     defineHeader(this.config, identity, headerType, device.multifunction);
     this.bars = new PciBars(identity.bars ?? [], {
@@ -42,7 +50,7 @@ export class PciFunction implements Snapshottable<PciFunctionState> {
       config: this.config,
       type: headerType,
       decodes: bus.decodes,
-      owner: this.owner,
+      adopt: (region) => this.#regions.adoptLater(region),
       driver,
       operations,
     });
@@ -60,9 +68,14 @@ export class PciFunction implements Snapshottable<PciFunctionState> {
 
   /** Makes the space of the function's requests, over the one that the IOMMU gives it now. */
   connectBusMaster(): AddressSpace {
-    const { bus, driver, addressSpace, busMasterEnabled } = this.#device;
-    this.#busMaster ??= new BusMaster(bus.topology, driver, addressSpace, this.owner, busMasterEnabled);
+    const { driver, addressSpace, busMasterEnabled } = this.#device;
+    this.#busMaster ??= new BusMaster(this.#masterRoot, driver, addressSpace, this.adopt, busMasterEnabled);
     return this.#busMaster.space;
+  }
+
+  /** The function is complete: its BARs are listed behind what a bridge forwards. */
+  finish(): void {
+    this.#regions.finish();
   }
 
   /** MSI is on. */
@@ -81,7 +94,7 @@ export class PciFunction implements Snapshottable<PciFunctionState> {
     if (capability.kind === 'msi') this.#msi = new Msi(this.config, at, capability, this.#send);
     if (capability.kind === 'msix') {
       this.#msix = new Msix(this.config, at, capability, this.#send);
-      this.#msix.install(this.bars.region(capability.bar));
+      this.#msix.install(this.bars.region(capability.bar), (region) => this.#regions.adoptLater(region));
     }
     return at;
   }
@@ -135,6 +148,7 @@ export class PciFunction implements Snapshottable<PciFunctionState> {
     this.bars.unmap();
     this.#busMaster?.destroy();
     this.#busMaster = null;
+    this.#regions.release();
   }
 
   save(): PciFunctionState {

@@ -5,6 +5,7 @@ import type { Snapshottable } from '../trace/snapshot.ts';
 import type { MsixCapability } from './capabilities.ts';
 import { type ConfigSpace, reaches } from './config-space.ts';
 import type { SendMessage } from './msi.ts';
+import type { AdoptRegion } from './region-object.ts';
 
 const ENTRY_SIZE = 16;
 /** In the control word of the capability. */
@@ -42,7 +43,7 @@ export class Msix implements Snapshottable<MsixState> {
   }
 
   /** Puts the table and the pending bits into the region of the BAR. */
-  install(bar: MemoryRegion): void {
+  install(bar: MemoryRegion, adopt: AdoptRegion): void {
     const { table, pending } = this.#capability;
     const { topology } = bar;
     const sizes = { valid: { min: 4, max: 8 }, implementation: { min: 4, max: 4 } } as const;
@@ -58,8 +59,7 @@ export class Msix implements Snapshottable<MsixState> {
     };
     const entries = MemoryRegion.mmio(topology, 'msix-table', BigInt(this.#table.length), tableOperations);
     const bits = MemoryRegion.mmio(topology, 'msix-pba', BigInt(this.#pending.length), pendingOperations);
-    entries.owner = bar.owner;
-    bits.owner = bar.owner;
+    for (const region of [entries, bits]) adopt(region);
     bar.addSubregion(BigInt(table), entries);
     bar.addSubregion(BigInt(pending), bits);
   }

@@ -14,7 +14,22 @@ export function checkRomSize(device: PciDevice): void {
 }
 
 /**
- * Refuses what QEMU refuses of the properties about failover, ROMs and ACPI, once the device has its slot. QEMU looks
+ * Refuses a number for the guest's names of network devices that is too large, or taken by one of `others`. Throws
+ * CommandError with QEMU's sentence.
+ */
+export function checkAcpiIndex(device: PciDevice, others: readonly PciDevice[]): void {
+  const index = device.value(pciProperties.acpiIndex);
+  if (index === 0) return;
+  if (index > LAST_ACPI_INDEX) {
+    throw new CommandError(`acpi-index should be less or equal to ${LAST_ACPI_INDEX}`);
+  }
+  if (others.some((other) => other !== device && other.value(pciProperties.acpiIndex) === index)) {
+    throw new CommandError(`a PCI device with acpi-index = ${index} already exist`);
+  }
+}
+
+/**
+ * Refuses what QEMU refuses of the properties about failover and ROMs, once the device has its slot. QEMU looks
  * at some of them after the type's own realize; here all are looked at before it, so that nothing has to be undone.
  * A model holds no ROM images, so none is ever found. Throws CommandError with QEMU's sentences.
  */
@@ -24,9 +39,6 @@ export function checkUnmodelled(device: PciDevice, devfn: number): void {
   if (romFile !== null && romFile !== '') {
     if (device.value(pciProperties.romBar) !== 0) throw new CommandError(`failed to find romfile "${romFile}"`);
     if (device.hotplugged) throw new CommandError("Hot-plugged device without ROM bar can't have an option ROM");
-  }
-  if (device.value(pciProperties.acpiIndex) > LAST_ACPI_INDEX) {
-    throw new CommandError(`acpi-index should be less or equal to ${LAST_ACPI_INDEX}`);
   }
 }
 

@@ -1,8 +1,9 @@
 import { ADDRESS_SPACE_SIZE } from '../core/address.ts';
-import { MemoryRegion, type RegionOwner } from '../memory/region.ts';
+import { MemoryRegion } from '../memory/region.ts';
 import type { MemoryTopology } from '../memory/topology.ts';
 import { type ConfigSpace, reaches } from './config-space.ts';
 import type { PciDecodes } from './decodes.ts';
+import type { AdoptRegion } from './region-object.ts';
 import { Command, Register } from './registers.ts';
 
 /** A range that a bridge forwards, both ends inclusive; nothing is forwarded while the limit is below the base. */
@@ -55,7 +56,7 @@ export class BridgeWindows {
   readonly #memory: MemoryRegion;
   readonly #prefetchable: MemoryRegion;
 
-  constructor(topology: MemoryTopology, config: ConfigSpace, above: PciDecodes, owner: RegionOwner) {
+  constructor(topology: MemoryTopology, config: ConfigSpace, above: PciDecodes, adopt: AdoptRegion) {
     this.#config = config;
     this.#above = above;
     const memory = MemoryRegion.container(topology, 'pci_bridge_pci', ADDRESS_SPACE_SIZE);
@@ -64,7 +65,13 @@ export class BridgeWindows {
     this.#memory = MemoryRegion.alias(topology, 'pci_bridge_mem', memory, 0n, 0n);
     this.#prefetchable = MemoryRegion.alias(topology, 'pci_bridge_pref_mem', memory, 0n, 0n);
     this.#io = MemoryRegion.alias(topology, 'pci_bridge_io', io, 0n, 0n);
-    for (const region of [memory, io, this.#memory, this.#prefetchable, this.#io]) region.owner = owner;
+    // What a graphics card has at fixed addresses would be forwarded through these; nothing behind a bridge here is one.
+    const graphics = [
+      MemoryRegion.alias(topology, 'pci_bridge_vga_io_lo', io, 0x3b0n, 0xcn),
+      MemoryRegion.alias(topology, 'pci_bridge_vga_io_hi', io, 0x3c0n, 0x20n),
+      MemoryRegion.alias(topology, 'pci_bridge_vga_mem', memory, 0xa_0000n, 0x2_0000n),
+    ];
+    for (const region of [memory, io, this.#prefetchable, this.#memory, this.#io, ...graphics]) adopt(region);
     topology.transaction(() => {
       above.memory.addSubregion(0n, this.#prefetchable, 1);
       above.memory.addSubregion(0n, this.#memory, 1);

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, fstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CommandError } from '../core/errors.ts';
 import { systemText } from '../core/system-text.ts';
@@ -17,8 +17,14 @@ export interface TcpEndpoint {
   readonly port: number;
 }
 
+/** A socket that was opened before this program ran, and handed down to it: listening, or connected. */
+export interface DescriptorEndpoint {
+  readonly kind: 'fd';
+  readonly fd: number;
+}
+
 /** Where clients are met. */
-export type Endpoint = UnixEndpoint | TcpEndpoint;
+export type Endpoint = UnixEndpoint | TcpEndpoint | DescriptorEndpoint;
 
 /** How clients of an endpoint are served. */
 export interface EndpointOptions {
@@ -54,6 +60,10 @@ export function checkEndpoint(endpoint: Endpoint, server: boolean): void {
     }
     return;
   }
+  if (endpoint.kind === 'fd') {
+    if (!isSocket(endpoint.fd)) throw new EndpointError(`File descriptor '${endpoint.fd}' is not a socket`);
+    return;
+  }
   if (server && !isLoopback(endpoint.host)) {
     const sentence = `QMP is served on loopback addresses only, and '${endpoint.host}' is none; use 127.0.0.1, or forward a port to it`;
     throw new EndpointError(sentence);
@@ -73,6 +83,7 @@ export function hostOf(endpoint: TcpEndpoint): string {
 /** The endpoint as an option spells it: `unix:/run/q.sock`, `tcp:127.0.0.1:4444`. */
 export function endpointName(endpoint: Endpoint): string {
   if (endpoint.kind === 'unix') return `unix:${endpoint.path}`;
+  if (endpoint.kind === 'fd') return `fd:${endpoint.fd}`;
   return `tcp:${addressName(hostOf(endpoint), endpoint.port)}`;
 }
 
@@ -92,9 +103,18 @@ export function endpointError(endpoint: Endpoint, server: boolean, error: unknow
     const sentence = server ? `Failed to bind socket to ${endpoint.path}` : `Failed to connect to '${endpoint.path}'`;
     return new EndpointError(`${sentence}: ${cause}`);
   }
+  if (endpoint.kind === 'fd') return new EndpointError(`Failed to use file descriptor '${endpoint.fd}': ${cause}`);
   const address = addressName(hostOf(endpoint), endpoint.port);
   const sentence = server ? 'Failed to find an available port' : `Failed to connect to '${address}'`;
   return new EndpointError(`${sentence}: ${cause}`);
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    return false;
+  }
 }
 
 function isLoopback(host: string): boolean {

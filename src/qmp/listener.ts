@@ -55,6 +55,7 @@ export class Listener {
         resolve();
       });
       if (endpoint.kind === 'unix') server.listen(path);
+      else if (endpoint.kind === 'fd') server.listen({ fd: endpoint.fd });
       else server.listen(endpoint.port, hostOf(endpoint));
     });
     if (endpoint.kind === 'unix') publish(server, path, endpoint);
@@ -66,11 +67,13 @@ export class Listener {
     return this.#firstClient;
   }
 
-  /** What is listened on, with the port that the system chose where 0 was asked for. */
+  /** What is listened on: with the port that the system chose where 0 was asked for, by its address where handed down. */
   get endpoint(): Endpoint {
     const address = this.#server.address();
-    if (this.#endpoint.kind === 'unix' || address === null || typeof address === 'string') return this.#endpoint;
-    return { ...this.#endpoint, port: address.port };
+    if (this.#endpoint.kind === 'unix' || address === null) return this.#endpoint;
+    if (typeof address === 'string') return { kind: 'unix', path: address };
+    const host = this.#endpoint.kind === 'tcp' ? this.#endpoint.host : address.address;
+    return { kind: 'tcp', host, port: address.port };
   }
 
   /**
@@ -100,12 +103,13 @@ export class Listener {
 }
 
 /**
- * Connects to a server that waits for us.
+ * Connects to a server that waits for us; a socket that was handed down is connected already.
  *
  * @throws EndpointError with QEMU's sentence
  */
 export async function connectTo(endpoint: Endpoint): Promise<net.Socket> {
   checkEndpoint(endpoint, false);
+  if (endpoint.kind === 'fd') return new net.Socket({ fd: endpoint.fd, allowHalfOpen: true });
   const target =
     endpoint.kind === 'unix' ? { path: endpoint.path } : { host: hostOf(endpoint), port: endpoint.port, noDelay: true };
   return await new Promise((resolve, reject) => {

@@ -101,10 +101,13 @@ export class QmpServer {
   /**
    * Connects to someone who listens, and serves them.
    *
+   * @returns the socket, for those who want to know when it closes
    * @throws EndpointError with QEMU's sentence
    */
-  async connect(endpoint: Endpoint, options: EndpointOptions = {}): Promise<void> {
-    this.#serve(await connectTo(endpoint), endpointName(endpoint), options);
+  async connect(endpoint: Endpoint, options: EndpointOptions = {}): Promise<Socket> {
+    const socket = await connectTo(endpoint);
+    this.#serve(socket, endpointName(endpoint), options);
+    return socket;
   }
 
   /** Serves one client on standard input and output. When it ends its input, events go on, as they do in QEMU. */

@@ -30,9 +30,10 @@ const deviceProperties = [
   readonlyProperty('hotpluggable', bool, (object) => deviceOf(object).hotpluggable),
 ];
 
+/** The system bus is part of every machine from its start and never realized. */
 const busProperties = [
-  readonlyProperty('realized', bool, () => true),
   readonlyProperty('hotplug-handler', link('hotplug-handler'), () => null),
+  readonlyProperty('realized', bool, (object) => object.type.name !== 'System'),
 ];
 
 /** The types that every tree has, parents first. */
@@ -53,7 +54,6 @@ export const baseTypes: readonly TypeDefinition[] = [
     properties: deviceProperties,
   },
   { name: 'sys-bus-device', parent: 'device', abstract: true, busType: 'System', pluggable: false },
-  { name: 'bus', parent: 'object', abstract: true, interfaces: ['resettable'], properties: busProperties },
+  { name: 'bus', parent: 'object', abstract: true, interfaces: ['resettable'], instanceProperties: busProperties },
   { name: 'System', parent: 'bus' },
-  { name: 'machine', parent: 'object', abstract: true },
 ];

@@ -1,5 +1,5 @@
 import { CommandError } from '../core/errors.ts';
-import type { ObjectPropertyInfo, QomObject } from './object.ts';
+import { type ListedProperty, type ObjectPropertyInfo, QomObject } from './object.ts';
 import { resolvePath } from './tree.ts';
 import type { QomType, TypeRegistry } from './type-registry.ts';
 import type { QomValue } from './value.ts';
@@ -27,7 +27,7 @@ export function qomList(root: QomObject, path: string): ObjectPropertyInfo[] {
   const { object, ambiguous } = resolvePath(root, path);
   if (ambiguous) throw new CommandError(`Path '${path}' is ambiguous`);
   if (object === null) throw notFound(path);
-  return object.list();
+  return object.list().map(({ name, type }) => ({ name, type }));
 }
 
 /** `qom-get`. */
@@ -59,16 +59,26 @@ export function qomListTypes(
     }));
 }
 
+/** What an object of the type has; of an abstract type, what its class has. */
+function propertiesOf(type: QomType): readonly ListedProperty[] {
+  if (!type.abstract) return (type.definition.create === undefined ? new QomObject(type) : type.create()).list();
+  return type.classNames().map((name) => {
+    const property = type.property(name)!;
+    return { name, type: property.kind.type, property };
+  });
+}
+
+function info({ name, type, property }: ListedProperty): ObjectPropertyInfo {
+  const description = property?.description;
+  return { name, ...(description === undefined ? {} : { description }), type };
+}
+
 /** `qom-list-properties`: the properties of a type, without defaults. Throws CommandError for an unknown type. */
 export function qomListProperties(types: TypeRegistry, typename: string): ObjectPropertyInfo[] {
   const type = types.get(typename);
   if (type === null) throw new CommandError(`Class '${typename}' not found`, 'DeviceNotFound');
   if (type.isInterface) throw new CommandError("Parameter 'typename' expects a QOM type");
-  return type.properties().map((property) => ({
-    name: property.name,
-    ...(property.description === undefined ? {} : { description: property.description }),
-    type: property.kind.type,
-  }));
+  return propertiesOf(type).map(info);
 }
 
 function deviceType(types: TypeRegistry, typename: string): QomType {
@@ -82,13 +92,11 @@ function deviceType(types: TypeRegistry, typename: string): QomType {
 
 /** `device-list-properties`: what `device_add` of the type takes, with defaults. Throws CommandError for other types. */
 export function deviceListProperties(types: TypeRegistry, typename: string): ObjectPropertyInfo[] {
-  return deviceType(types, typename)
-    .properties()
-    .filter((property) => property.listed)
-    .map((property) => ({
-      ...(property.showDefault ? { 'default-value': property.kind.encode(property.default) } : {}),
-      name: property.name,
-      ...(property.description === undefined ? {} : { description: property.description }),
-      type: property.kind.type,
-    }));
+  return propertiesOf(deviceType(types, typename))
+    .filter(({ property }) => property?.listed !== false)
+    .map((listed) => {
+      const { property } = listed;
+      const shown = property?.showDefault === true;
+      return { ...(shown ? { 'default-value': property.kind.encode(property.default) } : {}), ...info(listed) };
+    });
 }

@@ -1,4 +1,4 @@
-import { CommandError } from '../core/errors.ts';
+import { CommandError, messageOf } from '../core/errors.ts';
 import { isIdentifier } from '../core/identifier.ts';
 import type { Bus } from './bus.ts';
 import { findBus, findBusOfType } from './bus.ts';
@@ -51,6 +51,18 @@ function chooseBus(context: DeviceAddContext, type: QomType, driver: string, nam
   return bus;
 }
 
+/** What `-global` says of the device's type. Throws CommandError where the property does not take it. */
+function setGlobals(device: Device, types: TypeRegistry): void {
+  for (const { driver, property, value } of types.globals) {
+    if (!device.type.isA(driver)) continue;
+    try {
+      device.setText(property, value);
+    } catch (error) {
+      throw new CommandError(`can't apply global ${driver}.${property}=${value}: ${messageOf(error)}`);
+    }
+  }
+}
+
 function setProperties(device: Device, values: Values, typed: boolean): void {
   for (const [name, value] of Object.entries(values)) {
     if (name === 'driver' || name === 'bus' || name === 'id') continue;
@@ -89,6 +101,7 @@ export function addDevice(context: DeviceAddContext, values: Values, options: De
   if (id === null) context.peripheralAnon.addChild(context.anonymousName?.() ?? 'device[*]', device);
   else context.peripheral.addChild(id, device);
   try {
+    setGlobals(device, context.types);
     setProperties(device, values, typed);
     device.realize(bus);
   } catch (error) {

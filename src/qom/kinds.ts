@@ -11,6 +11,8 @@ import type { QomValue } from './value.ts';
 export interface PropertyPlace {
   readonly object: QomObject;
   readonly name: string;
+  /** The top of the tree in which links are looked up; by default that of the object. */
+  readonly root?: QomObject;
 }
 
 /** A kind of values: how texts (command line, device_add) and wire values (qom-set, typed -device) are read. */
@@ -115,6 +117,12 @@ export const int32 = integer({
   most: (1n << 31n) - 1n,
   narrow: 'int32_t',
   cast: Number,
+});
+export const int64 = integer({
+  type: 'int64',
+  least: -(1n << 63n),
+  most: (1n << 63n) - 1n,
+  cast: (value) => value,
 });
 export const uint64 = integer({ type: 'uint64', least: 0n, most: (1n << 64n) - 1n, cast: (value) => value });
 
@@ -247,7 +255,7 @@ export function link(targetType: string): PropertyKind<QomObject | null> {
     showDefault: false,
     parseText(text, place) {
       if (text === '') return null;
-      const root = place.object.root();
+      const root = place.root ?? place.object.root();
       const found = resolvePath(root, text, targetType);
       if (found.ambiguous) throw new CommandError(`Path '${text}' does not uniquely identify an object`);
       if (found.object !== null) return found.object;

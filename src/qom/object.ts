@@ -1,4 +1,5 @@
 import { CommandError } from '../core/errors.ts';
+import { NameTable } from '../core/name-table.ts';
 import type { Property } from './property.ts';
 import type { QomType } from './type-registry.ts';
 import type { QomValue } from './value.ts';
@@ -9,6 +10,13 @@ export interface ObjectPropertyInfo {
   type: string;
   description?: string;
   'default-value'?: QomValue;
+}
+
+/** A property of an object as it is listed; `property` is null for what the object has beside its type. */
+export interface ListedProperty {
+  readonly name: string;
+  readonly type: string;
+  readonly property: Property<unknown> | null;
 }
 
 interface Reading {
@@ -27,9 +35,12 @@ export class QomObject {
   readonly #children = new Map<string, QomObject>();
   readonly #values = new Map<string, unknown>();
   readonly #readings = new Map<string, Reading>();
+  /** What this one object has beside its type: QEMU lists it in the order of its hash table. */
+  readonly #ownNames = new NameTable();
 
   constructor(type: QomType) {
     this.type = type;
+    for (const name of type.instanceNames()) this.#ownNames.insert(name);
   }
 
   get parent(): QomObject | null {
@@ -76,6 +87,7 @@ export class QomObject {
       throw new CommandError(`attempt to add duplicate property '${free}' to object (type '${this.type.name}')`);
     }
     this.#children.set(free, child);
+    this.#ownNames.insert(free);
     child.#parent = this;
     child.#name = free;
     return free;
@@ -84,6 +96,7 @@ export class QomObject {
   removeChild(child: QomObject): void {
     if (child.#parent !== this) throw new Error(`${child.path} is no child of ${this.path}`);
     this.#children.delete(child.#name);
+    this.#ownNames.remove(child.#name);
     child.#parent = null;
     child.#name = '';
   }
@@ -97,10 +110,12 @@ export class QomObject {
   addReading(name: string, type: string, get: () => QomValue): void {
     if (this.#has(name)) throw new Error(`${this.path} has a property ${name} already`);
     this.#readings.set(name, { type, get });
+    this.#ownNames.insert(name);
   }
 
   removeReading(name: string): void {
     this.#readings.delete(name);
+    this.#ownNames.remove(name);
   }
 
   /** The value of a property as the program uses it. */
@@ -129,6 +144,22 @@ export class QomObject {
     this.#store(property, property.kind.parseJson(value, { object: this, name }));
   }
 
+  /**
+   * Reads a value for a property without setting it: a text, or with `typed` a value of the wire. Links are looked up
+   * below `root`. Throws CommandError when the property does not take such a value.
+   */
+  read(property: Property<unknown>, value: unknown, typed: boolean, root: QomObject): unknown {
+    const place = { object: this, name: property.name, root };
+    return typed || typeof value !== 'string'
+      ? property.kind.parseJson(value, place)
+      : property.kind.parseText(value, place);
+  }
+
+  /** Sets a property to what `read` gave. Throws CommandError when it does not take this one. */
+  accept(property: Property<unknown>, value: unknown): void {
+    this.#store(property, value);
+  }
+
   /** The value of a property as `qom-get` shows it. Throws CommandError when there is none of that name. */
   get(name: string): QomValue {
     const child = this.#children.get(name);
@@ -150,13 +181,10 @@ export class QomObject {
     return target instanceof QomObject ? target : null;
   }
 
-  /** All properties, children included. */
-  list(): ObjectPropertyInfo[] {
-    return [
-      ...this.type.properties().map(({ name, kind }) => ({ name, type: kind.type })),
-      ...[...this.#readings].map(([name, reading]) => ({ name, type: reading.type })),
-      ...[...this.#children].map(([name, child]) => ({ name, type: `child<${child.type.name}>` })),
-    ];
+  /** All properties in QEMU's order: those of the type and its parents first, then the object's own and its children. */
+  list(): readonly ListedProperty[] {
+    const names = [...this.type.classNames(), ...this.#ownNames.names().toReversed()];
+    return names.map((name) => ({ name, type: this.#typeOf(name), property: this.type.property(name) }));
   }
 
   /** Refuses a value from outside because of the phase that the object is in; devices do once they are realized. */
@@ -168,6 +196,16 @@ export class QomObject {
       return;
     }
     this.#values.set(property.name, value);
+  }
+
+  #typeOf(name: string): string {
+    const child = this.#children.get(name);
+    if (child !== undefined) return `child<${child.type.name}>`;
+    const reading = this.#readings.get(name);
+    if (reading !== undefined) return reading.type;
+    const property = this.type.property(name);
+    if (property === null) throw new Error(`${this.path} has no ${name}`);
+    return property.kind.type;
   }
 
   #settable(name: string): Property<unknown> {

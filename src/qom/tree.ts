@@ -50,9 +50,10 @@ export function container(types: TypeRegistry, parent: QomObject, name: string):
   return object;
 }
 
-/** The top of a new tree, with the containers that are there before any machine: `/objects` and `/chardevs`. */
-export function createTree(types: TypeRegistry): QomObject {
+/** The top of a new tree, with the machine, if there is one, and the containers `/objects` and `/chardevs`. */
+export function createTree(types: TypeRegistry, machine: QomObject | null = null): QomObject {
   const root = types.require('container').create();
+  if (machine !== null) root.addChild('machine', machine);
   container(types, root, 'objects');
   container(types, root, 'chardevs');
   return root;

@@ -12,8 +12,12 @@ export interface TypeDefinition {
   readonly abstract?: boolean;
   /** Interface types that the type and its heirs implement. */
   readonly interfaces?: readonly string[];
-  /** Own properties; those of the parents are inherited. */
+  /** Own properties in the order in which QEMU lists them; those of the parents are inherited and listed first. */
   readonly properties?: readonly Property<unknown>[];
+  /** Own properties that each object adds when it is made, in that order; listings show them behind the class's. */
+  readonly instanceProperties?: readonly Property<unknown>[];
+  /** Names of own properties in the order of `info qtree`; default: that of listings. */
+  readonly treeOrder?: readonly string[];
   readonly description?: string;
   /** The type of bus that a device needs (`PCI`). Inherited. */
   readonly busType?: string;
@@ -32,15 +36,24 @@ export class QomType {
   readonly name: string;
   readonly parent: QomType | null;
   readonly definition: TypeDefinition;
+  /** Where the type is registered. */
+  readonly registry: TypeRegistry;
   readonly #properties = new Map<string, Property<unknown>>();
   readonly #ancestors: ReadonlySet<string>;
 
-  constructor(definition: TypeDefinition, parent: QomType | null, interfaces: readonly QomType[]) {
+  constructor(
+    registry: TypeRegistry,
+    definition: TypeDefinition,
+    parent: QomType | null,
+    interfaces: readonly QomType[],
+  ) {
+    this.registry = registry;
     this.name = definition.name;
     this.parent = parent;
     this.definition = definition;
-    for (const property of parent?.properties() ?? []) this.#properties.set(property.name, property);
-    for (const property of definition.properties ?? []) this.#properties.set(property.name, property);
+    if (parent !== null) for (const [name, property] of parent.#properties) this.#properties.set(name, property);
+    const { properties = [], instanceProperties = [] } = definition;
+    for (const property of [...properties, ...instanceProperties]) this.#properties.set(property.name, property);
     const inherited = [parent, ...interfaces].flatMap((type) => (type === null ? [] : type.ancestors()));
     this.#ancestors = new Set([definition.name, ...inherited]);
   }
@@ -81,9 +94,16 @@ export class QomType {
     return this.#properties.get(name) ?? null;
   }
 
-  /** Inherited ones first. */
-  properties(): readonly Property<unknown>[] {
-    return [...this.#properties.values()];
+  /** Names of the properties of the parents and the type, in the order of listings. */
+  classNames(): readonly string[] {
+    const own = (this.definition.properties ?? []).map(({ name }) => name);
+    return [...new Set([...(this.parent?.classNames() ?? []), ...own])];
+  }
+
+  /** Names of the properties that each object adds when it is made, in the order of adding. */
+  instanceNames(): readonly string[] {
+    const own = (this.definition.instanceProperties ?? []).map(({ name }) => name);
+    return [...(this.parent?.instanceNames() ?? []), ...own];
   }
 
   /** A new object of this type, outside any tree. Throws Error for an abstract type or one that cannot be made so. */
@@ -93,8 +113,17 @@ export class QomType {
   }
 }
 
+/** A value that devices of a type, and of those derived from it, begin with: `-global edu.dma_mask=0xff`. */
+export interface GlobalProperty {
+  readonly driver: string;
+  readonly property: string;
+  readonly value: string;
+}
+
 /** All types of the program, by name. */
 export class TypeRegistry {
+  /** In the order in which they are applied. Those of types that are not registered mean nothing. */
+  readonly globals: GlobalProperty[] = [];
   readonly #types = new Map<string, QomType>();
   readonly #aliases = new Map<string, QomType>();
 
@@ -107,7 +136,7 @@ export class TypeRegistry {
     if (this.#types.has(definition.name)) throw new Error(`type ${definition.name} is registered already`);
     const parent = definition.parent === undefined ? null : this.require(definition.parent);
     const interfaces = (definition.interfaces ?? []).map((name) => this.require(name));
-    const type = new QomType(definition, parent, interfaces);
+    const type = new QomType(this, definition, parent, interfaces);
     this.#types.set(type.name, type);
     for (const alias of definition.aliases ?? []) this.#aliases.set(alias, type);
     return type;

@@ -113,6 +113,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
   /** Leaves nothing mapped and no notifier registered. */
   disconnect(): void {
     this.addressSpace.removeListener(this);
+    this.#map.dispose();
   }
 
   /** @throws CommandError when the host refuses the map, or the vIOMMU the region notifier; nothing is left then */
@@ -152,14 +153,16 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
 
   /**
    * Where the host's map is not what it should be: the guest's RAM as it lies while the address space shows plain
-   * memory, and what the vIOMMU's tables map where it shows an IOMMU region. What could not be mapped is not missing.
+   * memory, and what the vIOMMU's tables map where it shows an IOMMU region. What the vIOMMU was told that
+   * the host refused is not missing; RAM that could not be mapped is, since nobody was told.
    */
   layoutFault(): Difference | null {
     const expected = this.#expected();
     if (expected === null) return null;
     const actual = actualOf(this.table.rangesIn(0n, ADDRESS_LAST), this.#hostMemory);
     for (const difference of differences(actual, expected, 0n, ADDRESS_LAST)) {
-      if (difference.kind === 'surplus' || !this.#map.isRefused(difference.iova, difference.size)) return difference;
+      const told = this.#guestRegions.length > 0 && this.#map.isRefused(difference.iova, difference.size);
+      if (difference.kind === 'surplus' || !told) return difference;
     }
     return null;
   }
@@ -175,6 +178,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     }
     state.guestRegions.forEach((counters, index) => this.#guestRegions[index]!.restore(counters));
     this.#map.restore(state.map);
+    this.#map.restoreTranslated(this.#guestRegions.length > 0);
   }
 
   /** Nobody could do anything about an unmap that the host refuses: the section has gone, and the others must go on. */

@@ -1,4 +1,4 @@
-import { hex } from '../core/address.ts';
+import { ADDRESS_LAST, hex } from '../core/address.ts';
 import type { Hpa } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
 import type { HostMemory } from '../host/memory.ts';
@@ -82,7 +82,7 @@ export class DmaMap implements ShadowMap, HeldEvents, Snapshottable<RefusalsStat
     }
     this.#note({ mapped: true, iova, size, gpa, address: hpa, readonly });
     this.#checkReturn({ iova, size, hpa, readonly });
-    if (translated) this.#isolation.mapped(this.#tenant, iova, size, hpa);
+    if (translated) this.#isolation.mapped(this.#tenant, { iova, size, hpa, readonly });
   }
 
   /** The range was not mapped, so that it is no mistake to ask for its unmap. */
@@ -139,6 +139,16 @@ export class DmaMap implements ShadowMap, HeldEvents, Snapshottable<RefusalsStat
   restore(state: RefusalsState): void {
     this.#refused.restore(state);
     this.#swept.clear();
+  }
+
+  /** The host's table was restored, and all of it is (or is not) what the guest's tables say. */
+  restoreTranslated(translated: boolean): void {
+    this.#isolation.restore(this.#tenant, translated ? this.table.rangesIn(0n, ADDRESS_LAST) : []);
+  }
+
+  /** The container is gone. */
+  dispose(): void {
+    this.#isolation.forget(this.#tenant);
   }
 
   #note(run: Run): void {

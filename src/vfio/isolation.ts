@@ -1,4 +1,5 @@
 import { hex, PAGE_SHIFT } from '../core/address.ts';
+import type { HostMapping } from '../host/page-table.ts';
 import type { TraceParts } from '../trace/trace.ts';
 
 /** One container, as those see it who share the guest's RAM with it. */
@@ -43,20 +44,12 @@ export class Isolation {
     this.#trace = { events, checks, faults };
   }
 
-  /** A shadowed range was mapped; `size` in bytes. */
-  mapped(tenant: Tenant, iova: bigint, size: bigint, hpa: bigint): void {
-    const start = Number(hpa >> BigInt(PAGE_SHIFT));
-    const reach = { tenant, iova, start, end: start + Number(size >> BigInt(PAGE_SHIFT)) };
-    let own = this.#reaches.get(tenant);
-    if (own === undefined) this.#reaches.set(tenant, (own = new Map<bigint, Reach>()));
-    own.set(iova, reach);
+  /** A shadowed range was mapped. */
+  mapped(tenant: Tenant, mapping: HostMapping): void {
+    const reach = this.#add(tenant, mapping);
+    if (this.#reaches.size < 2) return;
     for (const block of blocksOf(reach)) {
-      const others = this.#blocks.get(block);
-      if (others === undefined) this.#blocks.set(block, [reach]);
-      else {
-        for (const other of others) this.#compare(reach, other);
-        others.push(reach);
-      }
+      for (const other of this.#blocks.get(block) ?? []) this.#compare(reach, other);
     }
   }
 
@@ -72,6 +65,32 @@ export class Isolation {
       if (left.length === 0) this.#blocks.delete(block);
       else this.#blocks.set(block, left);
     }
+  }
+
+  /** A restored state: these are the shadowed ranges of a container now. What they meet was told before the save. */
+  restore(tenant: Tenant, mappings: Iterable<HostMapping>): void {
+    this.forget(tenant);
+    for (const mapping of mappings) this.#add(tenant, mapping);
+  }
+
+  /** The container is gone. */
+  forget(tenant: Tenant): void {
+    for (const iova of [...(this.#reaches.get(tenant)?.keys() ?? [])]) this.unmapped(tenant, iova);
+    this.#told.delete(tenant);
+  }
+
+  #add(tenant: Tenant, { iova, size, hpa }: HostMapping): Reach {
+    const start = Number(hpa >> BigInt(PAGE_SHIFT));
+    const reach = { tenant, iova, start, end: start + Number(size >> BigInt(PAGE_SHIFT)) };
+    let own = this.#reaches.get(tenant);
+    if (own === undefined) this.#reaches.set(tenant, (own = new Map<bigint, Reach>()));
+    own.set(iova, reach);
+    for (const block of blocksOf(reach)) {
+      const there = this.#blocks.get(block);
+      if (there === undefined) this.#blocks.set(block, [reach]);
+      else there.push(reach);
+    }
+    return reach;
   }
 
   #compare(one: Reach, other: Reach): void {

@@ -79,7 +79,7 @@ export function* differences(
 
 /** Goes through a list by ascending address. */
 class Cursor {
-  readonly #rest: Iterator<Layout>;
+  readonly #rest: Iterator<Layout, unknown>;
   #current: Layout | null;
 
   constructor(list: Iterable<Layout>) {
@@ -94,8 +94,8 @@ class Cursor {
   }
 
   #next(): Layout | null {
-    const { done, value } = this.#rest.next();
-    return done === true ? null : value;
+    const step = this.#rest.next();
+    return step.done === true ? null : step.value;
   }
 }
 

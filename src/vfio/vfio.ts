@@ -117,10 +117,10 @@ export class Vfio implements Snapshottable<VfioState> {
   }
 
   /**
-   * Compares what each container has mapped with what it should have, behind a reset or a load (check
-   * `layout-after-reset`).
+   * Compares what each container has mapped with what it should have, behind a reset or a load, or when the guest has
+   * switched its vIOMMU off (check `layout-after-reset`).
    */
-  checkLayout(occasion: 'reset' | 'load'): void {
+  checkLayout(occasion: 'reset' | 'load' | 'switch-off of translation'): void {
     const { checks } = this.#trace;
     if (!checks.isEnabled('layout-after-reset')) return;
     for (const container of this.#containers) {

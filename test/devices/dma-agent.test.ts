@@ -104,7 +104,9 @@ describe('dma-agent', () => {
     expect(agentOf().save()).toEqual(state);
     unmap(5);
     expect(agentOf().cache.entries).toBe(0);
-    expect(machine.units[0]!.deviceSpaces().flatMap(({ regions }) => regions.flatMap(({ notifiers }) => notifiers))).toHaveLength(1);
+    expect(
+      machine.units[0]!.deviceSpaces().flatMap(({ regions }) => regions.flatMap(({ notifiers }) => notifiers)),
+    ).toHaveLength(1);
   });
 });
 

@@ -71,7 +71,10 @@ describe('types', () => {
   it('are listed by what they implement', () => {
     const names = (name: string): string[] =>
       qomListTypes(machine.types, { implements: name, abstract: false }).map((type) => type.name);
-    expect(names('user-creatable').sort()).toEqual(['host-function', 'host-iommu', 'iommufd', 'memory-backend-ram']);
+    expect(names('user-creatable').sort()).toEqual([
+      ...['host-function', 'host-iommu', 'iommufd', 'iothread', 'memory-backend-file', 'memory-backend-memfd'],
+      ...['memory-backend-ram', 'thread-context'],
+    ]);
     expect(names('x86-iommu')).toEqual(['intel-iommu']);
     expect(names('machine').sort()).toEqual(['none-machine', 'pc-q35-7.2-machine', 'viommu-machine']);
     expect(names('pci-device')).toEqual(expect.arrayContaining(['vfio-pci', 'edu', 'pci-testdev', 'mch', 'ich9-ahci']));

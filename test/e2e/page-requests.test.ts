@@ -128,6 +128,25 @@ describe('of a table that a command has bound', () => {
     expect(await writing).toEqual({});
   });
 
+  it('come from a function that keeps translations, too: what it has kept it does not ask for', async () => {
+    await client.execute('device_add', { driver: 'vfio-pci', id: 'nic1', host: '0000:5e:00.0', pri: 'on', ats: 'on' });
+    await client.execute('iommu-bind-pasid-table', { device: 'nic1', address: 0x10_0000n });
+    const transfer = { device: 'nic1', address: MAPPED, pasid: PASID } as const;
+    expect(await client.execute('dma-read', { ...transfer, size: 5n })).toEqual({ data: hello });
+    await write(client, ENTRY - 8n, 0n);
+    const reading = (await connect()).execute('dma-read', { ...transfer, size: 0x1001n });
+    const { data } = await client.events.next('IOMMU_PAGE_REQUEST');
+    expect(data).toMatchObject({ device: 'nic1', address: MISSING, last: true });
+    expect(client.events.takeAll().map(({ event }) => event)).toContain('HOST_STALE_TRANSLATION');
+    await mapMissing();
+    await client.execute('page-response', { device: 'nic1', group: 0, response: 'success' });
+    expect(
+      Buffer.from((await reading).data ?? '', 'base64')
+        .subarray(0x1000)
+        .toString(),
+    ).toBe('w');
+  });
+
   it('refuse answers to what nobody asked, and blame a second answer', async () => {
     await client.execute('device_add', { driver: 'edu', id: 'edu0' });
     const answer = (device: string, group: number, pasid?: number): Promise<unknown> =>

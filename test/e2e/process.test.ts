@@ -1,7 +1,7 @@
 /** The executable as a shell sees it: what it prints, its files, its exit status. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -84,7 +84,27 @@ describe('what cannot be served ends with status 1', () => {
       ['-device', device],
       `viommud: -device ${device}: Property 'edu.nope' not found\n`,
     ],
-    ['an option of QEMU that has no meaning here yet', ['-trace', 'vtd_*'], /^viommud: -trace: .*leave it out\n$/],
+    ['an option of QEMU about what is not here', ['-netdev', 'user,id=n'], /^viommud: -netdev: .*leave it out\n$/],
+    [
+      'a log file in no folder',
+      ['-D', '/nowhere/log'],
+      'viommud: Error opening logfile /nowhere/log: No such file or directory\n',
+    ],
+    [
+      'a file of patterns that is not there',
+      ['-trace', 'events=/nowhere/e'],
+      'viommud:/nowhere/e: No such file or directory\n',
+    ],
+    [
+      'a descriptor that is no socket',
+      ['-chardev', 'socket,id=c,fd=77,server=on,wait=off', '-mon', 'c,mode=control'],
+      /: File descriptor '77' is not a socket\n$/,
+    ],
+    [
+      'a file of commands that is not there',
+      ['--exec', '/nowhere/c'],
+      'viommud: --exec /nowhere/c: No such file or directory\n',
+    ],
     [
       'a socket in no folder',
       ['-qmp', 'unix:/nowhere/q,server=on'],
@@ -106,6 +126,138 @@ describe('what cannot be served ends with status 1', () => {
     const { status, stderr } = run(...args);
     expect(stderr).toEqual(typeof sentence === 'string' ? sentence : expect.stringMatching(sentence));
     expect(status).toBe(1);
+  });
+
+  it('and leaves nothing behind: no socket, no pid file, no process', () => {
+    const path = join(folder, 'first.sock');
+    const first = ['-qmp', `unix:${path},server=on,wait=off`, '-pidfile', join(folder, 'pid')];
+    const wrong = ['-qmp', 'unix:/nowhere/q,server=on'];
+    for (const more of [[], ['-daemonize']]) {
+      expect(run(...first, ...wrong, ...more)).toEqual({
+        status: 1,
+        stderr:
+          'viommud: -qmp unix:/nowhere/q,server=on: Failed to bind socket to /nowhere/q: No such file or directory\n',
+      });
+      expect(readdirSync(folder)).toEqual([]);
+    }
+  });
+
+  it('but a pattern that names no trace point is only warned of', async () => {
+    const daemon = start('-trace', 'vtd_nope', '-M', 'none');
+    const [line] = (await once(daemon.stderr!, 'data')) as [Buffer];
+    expect(line.toString()).toBe("viommud: -trace vtd_nope: warning: trace event 'vtd_nope' does not exist\n");
+  });
+});
+
+describe('helps', () => {
+  const qemu = systemProgram('qemu-system-x86_64');
+  it
+    .skipIf(qemu.missing)
+    .each([
+      '-smp help',
+      '-boot help',
+      '-chardev socket,help',
+      '-mon chardev=c,help',
+      '-action help',
+      '-icount shift=1,help',
+      '-device edu,help',
+      '-device edu,?',
+      '-device nope,help',
+      '-device pci-device,help',
+      '-device help -nonsense',
+      '-object nope,help',
+      '-accel tcg,help',
+    ])(qemu.title('say what QEMU says: %s'), (args) => {
+    const options = { encoding: 'utf8', env: environment(), timeout: 20_000 } as const;
+    const theirs = spawnSync(qemu.path, args.split(' '), options);
+    const ours = spawnSync(process.execPath, [executable, ...args.split(' ')], options);
+    const complaints = theirs.stderr.replace(/^qemu: module.*\n/gm, '').replaceAll('qemu-system-x86_64', 'viommud');
+    expect([ours.status, ours.stdout, ours.stderr]).toEqual([theirs.status, theirs.stdout, complaints]);
+  });
+
+  it.skipIf(qemu.missing)(qemu.title('list devices in lines that QEMU has, and under its headings'), () => {
+    const options = { encoding: 'utf8', timeout: 20_000 } as const;
+    const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
+    const theirs = lines(spawnSync(qemu.path, ['-device', 'help'], options).stdout);
+    const ours = lines(spawnSync(process.execPath, [executable, '-device', 'help'], options).stdout);
+    const unknown = ours.filter((line) => !theirs.includes(line));
+    expect(unknown.map((line) => /^name "([^"]*)"/.exec(line)?.[1])).toEqual(['dma-agent', 'iommu-testdev']);
+    const places = ours.filter((line) => theirs.includes(line)).map((line) => theirs.indexOf(line));
+    expect(places).toEqual(places.toSorted((left, right) => left - right));
+  });
+});
+
+describe('--exec', () => {
+  const play = (text: string, ...args: string[]): { status: number | null; stdout: string; stderr: string } => {
+    const file = join(folder, 'commands');
+    writeFileSync(file, text);
+    return spawnSync(process.execPath, [executable, '-M', 'none', '--exec', file, ...args], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+  };
+
+  it('plays commands, prints what a monitor would, and ends with status 0', () => {
+    expect(play('{"execute": "query-name"}\n{"execute":\n"query-target", "id": [1]}')).toMatchObject({
+      status: 0,
+      stdout: '{"return": {}}\n{"return": {"arch": "x86_64"}, "id": [1]}\n',
+      stderr: '',
+    });
+  });
+
+  it('finds what -global and -set say of devices', () => {
+    const get = (property: string): string =>
+      `{"execute": "qom-get", "arguments": {"path": "/machine/peripheral/e", "property": "${property}"}}`;
+    const { stdout, stderr } = play(
+      get('dma_mask') + get('addr'),
+      ...['-M', 'q35', '-global', 'edu.dma_mask=5', '-global', 'nope.x=1'],
+      ...['-device', 'edu,id=e,addr=3', '-set', 'device.e.addr=4'],
+    );
+    expect(stdout).toBe('{"return": 5}\n{"return": 32}\n');
+    expect(stderr).toBe('viommud: warning: global nope.x has invalid class name\n');
+    const refused = run('-M', 'q35', '-global', 'edu.nope=5', '-device', 'edu');
+    const sentence = "can't apply global edu.nope=5: Property 'edu.nope' not found";
+    expect(refused).toEqual({ status: 1, stderr: `viommud: -device edu: ${sentence}\n` });
+  });
+
+  it('ends with status 1 at the first error, of whatever kind', () => {
+    const known = '{"return": {}}\n';
+    const failure = (desc: string, errorClass = 'GenericError'): string =>
+      `{"error": {"class": "${errorClass}", "desc": "${desc}"}}\n`;
+    const unknown = failure('The command nope has not been found', 'CommandNotFound');
+    expect(play('{"execute": "query-name"}{"execute": "nope"}{"execute": "query-name"}')).toMatchObject({
+      status: 1,
+      stdout: known + unknown,
+    });
+    expect(play('{"execute": "query-name"}{"execute"')).toMatchObject({
+      status: 1,
+      stdout: known + failure('JSON parse error, the file ends inside a command'),
+    });
+    expect(play('{"execute": "query-name"} @')).toMatchObject({
+      status: 1,
+      stdout: known + failure("JSON parse error, stray '@'"),
+    });
+  });
+
+  it('shows events where they happen, and quit ends it with status 0', () => {
+    const { status, stdout } = play('{"execute": "stop"}{"execute": "quit"}{"execute": "nope"}');
+    expect(status).toBe(0);
+    expect(stdout.split('\n').map((line) => /"(event": "\w+|return)"/.exec(line)?.[1])).toEqual([
+      'event": "STOP',
+      'return',
+      'event": "SHUTDOWN',
+      'return',
+      undefined,
+    ]);
+  });
+
+  it('reads standard input as it comes, and can be ended by a signal', async () => {
+    const daemon = spawn(process.execPath, [executable, '--exec', '-'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    started.push(daemon);
+    daemon.stdin.write('{"execute": "query-name"}');
+    expect(await printed(daemon, '\n')).toBe('{"return": {}}\n');
+    daemon.kill('SIGTERM');
+    expect(await once(daemon, 'exit')).toEqual([0, null]);
   });
 });
 

@@ -19,7 +19,9 @@ function attached() {
   const { firstStage, domainId } = entry;
   const table = nestedPages.allocate(guest.device, guest.stage, { firstStage: firstStage!, domainId });
   pasids.attach(5, table, entry);
-  const fill = (): void => void [guest.byte(IOVA, 5), guest.byte(IOVA + 0x1000n, 5)];
+  const fill = (): void => {
+    for (const address of [IOVA, IOVA + 0x1000n]) guest.byte(address, 5);
+  };
   fill();
   return { guest, pasids, nestedPages, entry, table, fill };
 }
@@ -51,6 +53,14 @@ describe('nested page tables', () => {
       'PASID 1048576 is above 1048575, the last one that 20 PASID bits of host function 0000:3b:00.0 reach',
     );
     expect(guest.device.pasids).toBe(pasids);
+  });
+
+  it('lose with their second stage what led through it', () => {
+    const { guest } = attached();
+    expect(guest.host.iotlbEntries()).toHaveLength(2);
+    guest.stage.unmap(0n, 1n << 64n);
+    expect(guest.host.iotlbEntries()).toEqual([]);
+    expect(guest.byte(IOVA, 5)).toHaveProperty('code');
   });
 
   it('replaced by another one lose what was cached of them for that PASID', () => {

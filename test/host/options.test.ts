@@ -20,7 +20,7 @@ describe('host-iommu options', () => {
       pasidCacheSize: 512,
       contextCacheSize: 64,
       atsCacheSize: 64,
-      maxPageTables: 16_384,
+      maxPageTables: 4096,
       seed: 1,
     });
   });
@@ -38,6 +38,9 @@ describe('host-iommu options', () => {
       'pasid-cache-size': '8',
       'context-cache-size': '4',
       'ats-cache-size': '2',
+      'dirty-tracking': 'off',
+      coherency: 'off',
+      'max-page-tables': '9',
       seed: '7',
     };
     const typed = { ...text, 'address-bits': 39, nesting: false, ats: false, 'page-requests': true, seed: 7n };
@@ -51,14 +54,14 @@ describe('host-iommu options', () => {
         formats: ['vtd-ecs'],
         ats: false,
         pageRequests: true,
-        dirtyTracking: true,
-        coherency: true,
+        dirtyTracking: false,
+        coherency: false,
       },
       iotlbSize: 16,
       pasidCacheSize: 8,
       contextCacheSize: 4,
       atsCacheSize: 2,
-      maxPageTables: 16_384,
+      maxPageTables: 9,
       seed: 7,
     });
   });

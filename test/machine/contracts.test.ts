@@ -83,6 +83,16 @@ describe('a vIOMMU that promises more than the host has', () => {
     expect(failures(rig)).toEqual([]);
   });
 
+  it('cannot be migrated when the host does not track what was written', () => {
+    const rig = rigOf({}, { 'dirty-tracking': 'off' });
+    expect(rig.add({ ...nic0, 'x-enable-migration': 'on' })).toBe(
+      "Property 'vfio-pci.x-enable-migration' cannot be 'on': nobody knows which pages host function 0000:3b:00.0 has " +
+        'written; that takes dirty-tracking=on of the host-iommu',
+    );
+    expect(rig.add(nic0)).toBe('{}');
+    expect(rigOf({}).add({ ...nic0, 'x-enable-migration': 'on' })).toBe('{}');
+  });
+
   it('is not told while the check is off', () => {
     const rig = rigOf({ 'scalable-mode': 'on', 'pasid-bits': '20' }, { 'pasid-bits': '16' });
     rig.machine.trace.checks.set('host-capabilities', { enabled: false });

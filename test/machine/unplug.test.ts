@@ -194,6 +194,33 @@ describe('a vfio-pci device that leaves', () => {
     expect(rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' })).toBe('{}');
   });
 
+  it('in the middle of a transfer leaves neither that nor what it had cached, and gives its memory back', () => {
+    const rig = new MachineRig();
+    const { machine } = rig;
+    const before = machine.host.describe();
+    rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' });
+    const device = machine.findDevice('nic0');
+    const done = machine.dmas.run({ device, write: true, address: 0x1000n, data: Uint8Array.of(1) });
+    expect(done).not.toBeInstanceOf(Promise);
+    expect(machine.host.iotlbEntries('nic0').length).toBeGreaterThan(0);
+    const late: (() => void)[] = [];
+    const order = { device, write: false, address: 0x2000n, data: new Uint8Array(8) };
+    machine.operations.run(() => machine.dmas.start(order, 'hex', (action) => late.push(action)));
+    expect(machine.dmas.pending()).toHaveLength(1);
+    rig.model.length = 0;
+    rig.remove('nic0');
+    expect(rig.model[0]).toMatchObject({
+      name: 'DMA_COMPLETED',
+      data: { device: 'nic0', status: 'error', desc: expect.stringContaining("Device 'nic0' was unplugged") as string },
+    });
+    for (const action of late) action();
+    expect(rig.model.filter(({ name }) => name === 'DMA_COMPLETED')).toHaveLength(1);
+    expect(machine.dmas.pending()).toEqual([]);
+    expect(machine.host.iotlbEntries()).toEqual([]);
+    expect(machine.describeVfio()).toEqual([]);
+    expect(machine.host.describe()['page-tables']).toEqual(before['page-tables']);
+  });
+
   it('hands its slot on as the unit has it', () => {
     const rig = new MachineRig();
     rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' });

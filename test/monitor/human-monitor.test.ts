@@ -66,7 +66,7 @@ describe('lines and their texts, as QEMU answers them', () => {
     ['quit extra', 'quit|q: extraneous characters at the end of line\r\nTry "help quit" for more information\r\n'],
     ['device_del', 'device_del: string expected\r\nTry "help device_del" for more information\r\n'],
     ['device_del nope', "Error: Device 'nope' not found\r\n"],
-    ['help q', 'quit|q -- quit the emulator\r\n'],
+    ['help q', 'quit|q  -- quit the emulator\r\n'],
     ['help info mtree', 'info mtree [-f][-o] -- show memory tree\r\n'],
   ])('%j', (line, text) => {
     expect(monitor.execute(line)).toBe(text);
@@ -82,13 +82,13 @@ describe('lines and their texts, as QEMU answers them', () => {
 
   it('lists what there is', () => {
     expect(monitor.execute('info')).toBe(
-      'info mtree [-f][-o] -- show memory tree\r\ninfo version -- show the version\r\n',
+      'info mtree [-f][-o] -- show memory tree\r\ninfo version  -- show the version\r\n',
     );
     expect(monitor.execute('help').split('\r\n').slice(0, -1)).toEqual([
       'device_del device -- remove device',
       'help|? [cmd] -- show the help',
       'info [subcommand] -- show various information about the system state',
-      'quit|q -- quit the emulator',
+      'quit|q  -- quit the emulator',
     ]);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { GuestMode } from '../../src/guest/guest-driver.ts';
 import { createHumanMonitor } from '../../src/monitor/human/commands.ts';
+import { DumpFormats } from '../../src/monitor/human/dump-format.ts';
 import { createMachine } from '../../src/machine/create.ts';
 
 const identity = { version: { qemu: { major: 7, minor: 2, micro: 22 }, package: '' }, uuid: '' };
@@ -12,7 +13,7 @@ function rig(mode: GuestMode | 'off', properties: Record<string, unknown> = {}) 
     { values: { driver: 'dma-agent', id: 'agent0', bus: 'pcie.0', addr: '3' } },
   ];
   const machine = createMachine({ devices });
-  const monitor = createHumanMonitor(machine, identity, (action) => action());
+  const monitor = createHumanMonitor(machine, identity, (action) => action(), new DumpFormats());
   const driver = machine.guests.driverOf(machine.units[0]!);
   const sourceId = machine.findDevice('agent0').requesterId();
   const run = (body: () => void): void => machine.operations.run(body);

@@ -21,7 +21,7 @@ function bindProcess(): void {
   rig.poke(0x10_2000n, 0x10_3007n);
   rig.poke(0x10_3000n, 0x10_4007n);
   rig.poke(0x10_4000n, 0x10_5007n);
-  rig.run('iommu-bind-pasid-table', { device: 'nic0', address: directory });
+  rig.run('iommu-bind-pasid-table', { device: 'nic0', address: directory, size: PAGE });
 }
 
 const reverse = (
@@ -121,6 +121,31 @@ describe('iommu-reverse-translate', () => {
     const start = performance.now();
     expect(reverse(table, 'guest', 10_000).complete).toBe(false);
     expect(performance.now() - start).toBeLessThan(2000);
+  });
+
+  it('ends on a million PASIDs that share their tables', () => {
+    const [table, top] = [0x30_0000n, 0x30_1000n];
+    rig.poke(directory, ...Array.from({ length: 0x4000 }, () => table | 1n));
+    for (let entry = 0n; entry < 64n; entry++) rig.poke(table + 64n * entry, 0x41n, 5n, top);
+    rig.run('iommu-bind-pasid-table', { device: 'nic0', address: directory });
+    const start = performance.now();
+    for (const space of ['guest', 'host'] as const) expect(reverse(target, space).complete).toBe(false);
+    expect(performance.now() - start).toBeLessThan(3000);
+  });
+
+  it('by contract iommufd, through what is attached', () => {
+    rig.run('object-add', { 'qom-type': 'iommufd', id: 'fd0' });
+    rig.run('device_del', { id: 'nic0' });
+    rig.run('device_add', { driver: 'vfio-pci', id: 'nic0', host: '0000:3b:00.0', iommufd: 'fd0' });
+    bindProcess();
+    rig.poke(0x10_5080n, target | 7n);
+    const there = rig.run('iommu-translate', { device: 'nic0', address: 0x1_0000n, pasid: 1, via: 'host' });
+    if (there.result !== 'translated') throw new Error('faulted');
+    const ways = reverse(there.address, 'host').users.map(({ pasid, iova }) => [pasid, iova]);
+    expect(ways).toEqual([
+      [undefined, target],
+      [1, 0x1_0000n],
+    ]);
   });
 
   it('refuses addresses that no table leads to, and devices that are not assigned', () => {

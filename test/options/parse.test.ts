@@ -13,7 +13,7 @@ const harnesses = JSON.parse(
 describe('command lines', () => {
   it.each(harnesses.map((argv) => [argv.join(' '), argv] as const))('of a harness are taken: %s', (_, argv) => {
     const options = parseOptions(argv);
-    expect(options.action).toBe('run');
+    expect(options.action.kind).toBe('run');
     expect(options.monitors.length).toBeGreaterThan(0);
     expect(options.warnings).toEqual([]);
   });
@@ -27,13 +27,38 @@ describe('command lines', () => {
   });
 
   it('end where help or the version is asked for', () => {
-    expect(parseOptions(['-version', '-nonsense']).action).toBe('version');
-    expect(parseOptions(['--help']).action).toBe('help');
-    expect(parseOptions(['-h']).action).toBe('help');
-    expect(parseOptions(['-M', 'help']).action).toBe('machine-help');
-    expect(parseOptions(['-device', 'edu,help']).action).toBe('device-help');
-    expect(parseOptions(['-accel', 'help']).action).toBe('accel-help');
-    expect(parseOptions(['-trace', 'help']).action).toBe('trace-help');
+    expect(parseOptions(['-version', '-nonsense']).action).toEqual({ kind: 'version' });
+    expect(parseOptions(['--help']).action).toEqual({ kind: 'help' });
+    expect(parseOptions(['-h']).action).toEqual({ kind: 'help' });
+  });
+
+  it.each([
+    [['-M', 'help'], 'machines', null],
+    [['-M', 'none', '-machine', 'help'], 'machine', 'none'],
+    [['-machine', 'q35,?'], 'machine', 'q35'],
+    [['-device', 'help'], 'devices', null],
+    [['-device', 'edu,help'], 'device', 'edu'],
+    [['-object', '?'], 'objects', null],
+    [['-object', 'iothread,help'], 'object', 'iothread'],
+    [['-trace', 'help'], 'traces', null],
+    [['-d', 'unimp,trace:help'], 'traces', null],
+  ] as const)('ask for a list: %j', (argv, subject, name) => {
+    expect(parseOptions(argv).action).toMatchObject({ kind: 'list', subject, name });
+    expect(() => parseOptions([...argv, '-nonsense'])).toThrow('-nonsense: invalid option');
+  });
+
+  it.each([
+    [['-accel', 'help'], 0, 'Accelerators supported in QEMU binary:\ntcg\nkvm\nqtest\n'],
+    [['-chardev', 'help'], 0, 'Available chardev backend types: \n  stdio\n  null\n  socket\n'],
+    [['-mon', 'chardev=c,help'], 1, 'mon options:\n  chardev=<str>\n  mode=<str>\n  pretty=<bool (on/off)>\n'],
+    [['-global', 'help'], 1, 'global options:\n  driver=<str>\n  property=<str>\n  value=<str>\n'],
+    [['-display', 'help'], 0, 'Available display backend types:\nnone\n'],
+  ] as const)('are answered at once: %j', (argv, status, text) => {
+    expect(parseOptions(argv).action).toEqual({ kind: 'print', status, text });
+  });
+
+  it('end with the items of -d where one is unknown', () => {
+    expect(parseOptions(['-d', 'nope']).action).toMatchObject({ kind: 'print', status: 1 });
   });
 });
 
@@ -111,11 +136,11 @@ describe('the machine', () => {
       {
         globals: [{ driver: 'edu', property: 'dma_mask', value: '1' }],
         traces: [
-          { pattern: 'vtd_*', events: null, file: 't.log' },
+          { pattern: 'vtd_*', events: null, file: 't.log', option: '-trace vtd_*,file=t.log' },
           { pattern: null, events: 'e', file: null },
+          { pattern: 'x', events: null, file: null, option: null },
         ],
         logFile: 'log',
-        logItems: 'trace:x',
         compatibility: { 'deprecated-input': 'reject' },
         icount: { shift: '0', sleep: 'off' },
       },
@@ -184,6 +209,15 @@ describe('devices and objects', () => {
   });
 });
 
+describe('-set', () => {
+  it('changes a device that was given before', () => {
+    const { devices } = parseOptions(['-device', 'edu,id=e0,addr=1', '-set', 'device.e0.addr=2']);
+    expect(devices).toMatchObject([
+      { values: { driver: 'edu', id: 'e0', addr: '2' }, option: '-device edu,id=e0,addr=1' },
+    ]);
+  });
+});
+
 describe('monitors', () => {
   it.each([
     ['unix:/tmp/q.sock,server=on,wait=off', { kind: 'unix', path: '/tmp/q.sock', server: true, wait: false }],
@@ -193,6 +227,7 @@ describe('monitors', () => {
     ['unix:a,reconnect=3', { kind: 'unix', server: false, reconnect: 3 }],
     ['tcp:127.0.0.1:4444,server=on,wait=off', { kind: 'tcp', host: '127.0.0.1', port: '4444', server: true }],
     ['tcp::0,server=on', { kind: 'tcp', host: '', port: '0' }],
+    ['tcp:127.0.0.1:4444,server=on,to=4450', { kind: 'tcp', port: '4444', lastPort: '4450' }],
     ['tcp:[::1]:4444', { kind: 'tcp', host: '::1', port: '4444', server: false }],
     ['stdio', { kind: 'stdio' }],
     ['mon:stdio', { kind: 'stdio' }],
@@ -224,6 +259,11 @@ describe('monitors', () => {
       { endpoint: { kind: 'null' }, pretty: false, chardev: 'e' },
     ]);
     expect(readlineMonitors).toMatchObject([{ endpoint: { kind: 'tcp', host: 'h', port: '1' }, option: '-mon d' }]);
+  });
+
+  it('sit on sockets that are handed down', () => {
+    const { monitors } = parseOptions(['-chardev', 'socket,id=c,fd=25,server=on,wait=off', '-mon', 'c,mode=control']);
+    expect(monitors).toMatchObject([{ endpoint: { kind: 'fd', fd: 25, server: true, wait: false } }]);
   });
 
   it('for humans may be none', () => {

@@ -43,7 +43,7 @@ describe('refusals of our own', () => {
     ],
     [
       ['-chardev', 'socket,id=x'],
-      '-chardev socket,id=x: chardev: socket: neither path nor port is given; write path=FILE, or host=NAME,port=NUMBER',
+      '-chardev socket,id=x: chardev: socket: neither path, fd nor port is given; write path=FILE, fd=NUMBER or host=NAME,port=NUMBER',
     ],
     [
       ['-chardev', 'socket,id=x,path=a,telnet=on'],
@@ -56,6 +56,11 @@ describe('refusals of our own', () => {
     [['-display', 'gtk'], "-display gtk: viommud has no display; write none for 'gtk'"],
     [['-vga', 'std'], "-vga std: viommud has no display; write none for 'std'"],
     [['-nic', 'user'], "-nic user: viommud has no network; leave the option out, or write none for 'user'"],
+    [['-drive', 'file=x'], '-drive file=x: viommud does not have block devices; leave the option out'],
+    [
+      ['-kernel', 'x'],
+      '-kernel x: viommud does not have processors, so that nothing boots or is debugged; leave the option out',
+    ],
     [['disk.img'], 'disk.img: the machine takes no disk image; options begin with a dash, see -help'],
   ])('%j', (argv, sentence) => {
     expect(refusal(argv).sentence).toBe(sentence);

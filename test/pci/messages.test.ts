@@ -75,7 +75,7 @@ function msix(vectors: number): {
   );
   const topology = new MemoryTopology(new OperationCounter());
   const bar = MemoryRegion.container(topology, 'bar', 0x1000n);
-  made.install(bar);
+  made.install(bar, () => {});
   const space = topology.createAddressSpace('bar', bar);
   const poke = (offset: number, value: number): void => {
     const bytes = new Uint8Array(4);

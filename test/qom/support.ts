@@ -85,8 +85,8 @@ export function createWorld(): World {
   types.add({ name: 'host', parent: 'sys-bus-device', create: (type) => new Widget(type, types) });
   types.add({ name: 'orphan', parent: 'device', busType: 'usb-bus', create: (type) => new Widget(type, types) });
   types.add({ name: 'free-widget', parent: 'device', create: (type) => new Device(type) });
-  const root = createTree(types);
-  const machine = container(types, root, 'machine');
+  const machine = types.require('container').create();
+  const root = createTree(types, machine);
   const systemBus = new Bus(types.require('System'), 'main-system-bus', null);
   machine.addChild('sysbus', systemBus);
   const host = new Device(types.require('host'));

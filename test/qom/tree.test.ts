@@ -58,14 +58,14 @@ describe('qom-list', () => {
     expect(qomList(root, '/')).toEqual([
       { name: 'type', type: 'string' },
       { name: 'objects', type: 'child<container>' },
-      { name: 'chardevs', type: 'child<container>' },
       { name: 'machine', type: 'child<container>' },
+      { name: 'chardevs', type: 'child<container>' },
     ]);
     expect(qomList(root, 'slots.0')).toEqual([
       { name: 'type', type: 'string' },
       { name: 'realized', type: 'bool' },
-      { name: 'hotplug-handler', type: 'link<hotplug-handler>' },
       { name: 'child[0]', type: 'link<widget>' },
+      { name: 'hotplug-handler', type: 'link<hotplug-handler>' },
     ]);
     expect(qomList(root, 'w').slice(0, 6)).toEqual([
       { name: 'type', type: 'string' },

@@ -3,7 +3,7 @@
  * mistake, which a check names, and once done right.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { NEW, OLD, Scenario, VIRTUAL } from './rig.ts';
+import { NEW, REGISTERS, Scenario, VIRTUAL } from './rig.ts';
 
 const [BEFORE, AFTER] = ['011dd001', '0e0e0e0e'];
 /** PASID-based IOTLB descriptors (type 6) of domain 1: the page at an address (granularity 3), or all of a PASID (2). */
@@ -14,9 +14,9 @@ let scenario: Scenario;
 afterEach(() => scenario.stop());
 
 /** Two pages of the process are cached, and then lead elsewhere. */
-async function remapped(): Promise<void> {
-  scenario = await Scenario.start();
-  await scenario.bound();
+async function remapped(contract: 'pasid-table' | 'iommufd' = 'pasid-table'): Promise<void> {
+  scenario = await Scenario.start('-object', 'iommufd,id=iommufd0');
+  await scenario.bound(contract === 'iommufd' ? { iommufd: 'iommufd0' } : {});
   for (const page of [VIRTUAL, VIRTUAL + 0x1000n]) {
     expect(await scenario.sees(page, 5)).toBe(BEFORE);
     await scenario.point(page, NEW);
@@ -47,36 +47,39 @@ describe('an invalidation of a range that is decoded wrong (QEMU dcda883cd2)', (
   });
 });
 
-describe('an invalidation that misses entries (QEMU a4b6e1be2c, 3e090e3489)', () => {
-  it('never reaches the host', async () => {
-    await remapped();
-    await scenario.inject({ point: 'invalidate', kind: 'lose' });
-    await scenario.invalidate(allOf(5n));
-    expect(await scenario.violations()).toEqual({ 'flush-scope': 1 });
-    expect(scenario.sentences('flush-scope')).toEqual([
-      "2 translations in the scope of the IOTLB flush of domain 1, PASID 5 of 'nic0' outlived it",
-    ]);
-    expect(await scenario.sees(VIRTUAL, 5)).toBe(BEFORE);
-    expect(await scenario.violations()).toEqual({ 'flush-scope': 1, 'stale-translation': 1 });
-  });
+describe.each(['pasid-table', 'iommufd'] as const)(
+  'an invalidation that misses entries (QEMU a4b6e1be2c), by contract %s',
+  (contract) => {
+    it('never reaches the host', async () => {
+      await remapped(contract);
+      await scenario.inject({ point: 'invalidate', kind: 'lose' });
+      await scenario.invalidate(allOf(5n));
+      expect(await scenario.violations()).toEqual({ 'flush-scope': 1 });
+      expect(scenario.sentences('flush-scope')).toEqual([
+        "The IOTLB flush of domain 1, PASID 5 of 'nic0' left 2 of the translations in its scope",
+      ]);
+      expect(await scenario.sees(VIRTUAL, 5)).toBe(BEFORE);
+      expect(await scenario.violations()).toEqual({ 'flush-scope': 1, 'stale-translation': 1 });
+    });
 
-  it.each(['fail', 'delay'] as const)('is said to %s, or comes late', async (kind) => {
-    await remapped();
-    await scenario.inject({ point: 'invalidate', kind, ...(kind === 'delay' && { 'delay-ms': 60_000 }) });
-    await scenario.invalidate(allOf(5n));
-    const { data } = await scenario.client.events.next('IOMMU_IOTLB_FLUSHED');
-    expect(data.listeners[0]?.status).toBe(kind === 'fail' ? 'error' : 'ok');
-    // Who was told of a failure has been promised nothing.
-    expect(await scenario.violations()).toEqual(kind === 'fail' ? {} : { 'flush-scope': 1 });
-  });
+    it.each(['fail', 'delay'] as const)('is said to %s, or comes late', async (kind) => {
+      await remapped(contract);
+      await scenario.inject({ point: 'invalidate', kind, ...(kind === 'delay' && { 'delay-ms': 60_000 }) });
+      await scenario.invalidate(allOf(5n));
+      const { data } = await scenario.client.events.next('IOMMU_IOTLB_FLUSHED');
+      expect(data.listeners[0]?.status).toBe(kind === 'fail' ? 'error' : 'ok');
+      // Who was told of a failure has been promised nothing.
+      expect(await scenario.violations()).toEqual(kind === 'fail' ? {} : { 'flush-scope': 1 });
+    });
 
-  it('reaches it', async () => {
-    await remapped();
-    await scenario.invalidate(allOf(5n));
-    expect(await scenario.sees(VIRTUAL, 5)).toBe(AFTER);
-    expect(await scenario.violations()).toEqual({});
-  });
-});
+    it('reaches it', async () => {
+      await remapped(contract);
+      await scenario.invalidate(allOf(5n));
+      expect(await scenario.sees(VIRTUAL, 5)).toBe(AFTER);
+      expect(await scenario.violations()).toEqual({});
+    });
+  },
+);
 
 describe('an invalidation with bits of the PASID lost (QEMU ec1a78cee9)', () => {
   const pasid = 0x1_0005;
@@ -129,6 +132,26 @@ describe('a range that is one page too long (QEMU ebe1504e10)', () => {
   it('is as long as the change', async () => {
     await start();
     expect(await flush(VIRTUAL + 0x1000n, 0x1000n)).toMatchObject({ dropped: 1 });
+    expect(await scenario.violations()).toEqual({});
+  });
+});
+
+describe('translation switched off and on again (QEMU bd02851d89)', () => {
+  const [ENABLED, DISABLED] = [0x8400_0000n, 0x0400_0000n];
+
+  it.each<[string, boolean, string]>([
+    ['loses what was bound, and says so', true, 'fault'],
+    ['binds it again', false, BEFORE],
+  ])('%s', async (_what, refused, seen) => {
+    scenario = await Scenario.start();
+    await scenario.bound();
+    await scenario.write(REGISTERS + 0x18n, DISABLED);
+    expect(await scenario.sees(VIRTUAL, 5)).toBe('fault');
+    if (refused) await scenario.inject({ point: 'bind', kind: 'fail' });
+    scenario.names();
+    await scenario.write(REGISTERS + 0x18n, ENABLED);
+    expect(scenario.names()).toContain(refused ? 'IOMMU_PASID_TABLE_BIND_FAILED' : 'IOMMU_PASID_TABLE_BOUND');
+    expect(await scenario.sees(VIRTUAL, 5)).toBe(seen);
     expect(await scenario.violations()).toEqual({});
   });
 });

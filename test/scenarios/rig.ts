@@ -84,8 +84,8 @@ export class Scenario extends VtdRig {
   }
 
   /** `nic0` in the hands of that process, as PASID 5 of domain 1. */
-  async bound(): Promise<void> {
-    await this.assign();
+  async bound(more: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    await this.assign('nic0', '0000:3b:00.0', more);
     const table = await this.process();
     await this.client.execute('guest-iommu-enable', { mode: 'scalable' });
     await this.client.execute('guest-svm-bind', { device: 'nic0', pasid: 5, 'page-table': table });

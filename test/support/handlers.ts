@@ -44,15 +44,23 @@ export class HandlerRig {
     }
   }
 
-  /** The error's sentence; an empty text when the command succeeds. */
-  refusal<Name extends keyof Handlers>(name: Name, args: CommandMap[Name]['arguments']): string {
+  /** What the command gives, or the sentence of its error. */
+  attempt<Name extends keyof Handlers>(
+    name: Name,
+    args: CommandMap[Name]['arguments'],
+  ): { value: CommandMap[Name]['returns'] } | { refusal: string } {
     try {
-      this.run(name, args);
-      return '';
+      return { value: this.run(name, args) };
     } catch (error) {
-      if (error instanceof CommandError) return error.message;
+      if (error instanceof CommandError) return { refusal: error.message };
       throw error;
     }
+  }
+
+  /** The error's sentence; an empty text when the command succeeds. */
+  refusal<Name extends keyof Handlers>(name: Name, args: CommandMap[Name]['arguments']): string {
+    const outcome = this.attempt(name, args);
+    return 'refusal' in outcome ? outcome.refusal : '';
   }
 
   /** Writes 64-bit words, low first. */

@@ -5,6 +5,7 @@ const packages: Record<string, string> = {
   socat: 'socat',
   'qemu-system-x86_64': 'qemu-system-x86',
   python3: 'python3',
+  go: 'golang-go',
 };
 
 /** Where a system program lies, or null. */

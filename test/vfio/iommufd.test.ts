@@ -57,6 +57,7 @@ describe('a bind by contract iommufd', () => {
     made.bind();
     expect(changes(made)).toEqual(['-6:4', '+8:6', 'table_bound']);
     expect(made.sees(5)).toBe(1);
+    expect(made.rig.host.iommu.nestedTables).toHaveLength(1);
   });
 
   it('takes a table with room for more PASIDs than the function, and leaves those out', () => {
@@ -144,6 +145,18 @@ describe('a flush of the PASID cache by contract iommufd', () => {
     expect(changes(made)).toEqual(['~6:6', 'cache_flushed']);
   });
 
+  it('leaves a PASID that has vanished from another domain', () => {
+    const made = guest();
+    made.bind();
+    changes(made);
+    made.clear(5);
+    made.flushPasids({ granularity: 'domain', domainId: 2 });
+    made.flushPasids({ granularity: 'pasid', pasid: 5, domainId: 2 });
+    expect(changes(made)).toEqual(['cache_flushed', 'cache_flushed']);
+    made.flushPasids({ granularity: 'domain', domainId: 1 });
+    expect(changes(made)).toEqual(['-5:3', 'cache_flushed']);
+  });
+
   it('detaches an entry that no host can use', () => {
     const made = guest();
     made.bind();
@@ -227,6 +240,25 @@ describe('where the contracts differ', () => {
     expect(seen).toEqual([
       [1, 1],
       [2, 0],
+    ]);
+  });
+
+  it("an invalidation of the IOTLB reaches the device's own cache by iommufd alone", () => {
+    const caches = CONTRACTS.map((contract) => {
+      const made = new ContractGuest(contract);
+      made.device.function.enableAts(true);
+      made.entry(5, A);
+      made.map(A, 0, 1);
+      made.bind();
+      made.sees(5);
+      made.map(A, 0, 2);
+      made.flush({ granularity: 'page', pasid: 5, address: IOVA, size: 0x1000n });
+      const seen = made.sees(5);
+      return [seen, made.take('HOST_STALE_TRANSLATION').map(({ data }) => (data as { cache: string }).cache)];
+    });
+    expect(caches).toEqual([
+      [1, ['device']],
+      [2, []],
     ]);
   });
 

@@ -37,6 +37,7 @@ export class ReverseLookUp {
     const found = this.#untagged(target, search);
     if (binding !== null) {
       for (const pasid of presentPasids(this.#remapping.look.memory, binding, search.mayRead)) {
+        if (!search.mayFollow()) break;
         found.push(...this.#bound(binding, pasid, search));
       }
       return found;
@@ -44,6 +45,7 @@ export class ReverseLookUp {
     const table = this.#tableOf(target);
     if (table === null) return found;
     for (const pasid of presentPasids(this.#remapping.look.memory, table, search.mayRead)) {
+      if (!search.mayFollow()) break;
       found.push(...this.#registered(target, pasid, search));
     }
     return found;

@@ -1,7 +1,7 @@
 import { ADDRESS_LAST } from '../../core/address.ts';
 import type { DeviceTlbFlush } from '../../memory/host-device.ts';
 import type { Origin } from '../../memory/iommu-object.ts';
-import type { RegionMapping, RegionNotifier } from '../../memory/iommu-region.ts';
+import type { RegionNotifier } from '../../memory/iommu-region.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import { type IotlbState, NO_PASID } from '../iotlb.ts';
 import type { CachedContextState, ContextCacheState } from './context-cache.ts';
@@ -17,14 +17,11 @@ import type {
   RootTable,
   TranslationControl,
 } from './invalidation.ts';
-import { secondStageTables } from './listed-tables.ts';
 import type { MappedPage } from '../mapped-ranges.ts';
-import { listMappings } from '../list-mappings.ts';
 import { NO_ROOT, type Remapping, type TranslatedSpace } from './remapping.ts';
+import { findShadowedTables } from './shadowed-tables.ts';
 
 const PAGE_SHIFT = 12n;
-/** How many table entries are read at once to see what is mapped: four times those of 1 GiB in pages of 4 KiB. */
-const LISTING_BUDGET = 2 ** 20;
 /** Bits of a function number that FM masks. */
 const FUNCTION_MASKS = [0, 0b100, 0b110, 0b111] as const;
 
@@ -46,6 +43,8 @@ export interface TranslationOptions {
   flushHostDevices(space: IntelDeviceSpace, flush: DeviceTlbFlush, origin: Origin): number;
   /** The space shows something else now. */
   onSwitched(space: IntelDeviceSpace): void;
+  /** Software has switched translation off, and all devices see plain memory. */
+  onDisabled(): void;
 }
 
 /**
@@ -71,6 +70,7 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
   setEnabled(on: boolean): void {
     this.#remapping.enabled = on;
     this.#startOver();
+    if (!on) this.#options.onDisabled();
   }
 
   /** A domain-selective one is carried out as a global one. Translations stay in the IOTLB. */
@@ -221,30 +221,6 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
     target.shadow.replay(notifier, walked ? this.#remapping.look.secondStage : null, this.#limit());
   }
 
-  /**
-   * What the tables map from `first` to `last` (inclusive) for notifiers of maps: nothing where no second stage is in
-   * force. Null for tables that are too large to be read at once.
-   */
-  mappings(target: TranslatedSpace, first: bigint, last: bigint): RegionMapping[] | null {
-    if (!this.#resolve(target)) return [];
-    const { look, properties } = this.#remapping;
-    const tables = secondStageTables(look.memory, look.secondStage, look.second, properties.awBits);
-    const listed = listMappings(tables, first, Number.MAX_SAFE_INTEGER, LISTING_BUDGET, last);
-    if (listed.next !== undefined) return null;
-    return listed.mappings.map(({ iova, address, size, permissions, 'page-size': pageSize }) => ({
-      iova,
-      address,
-      size,
-      pageSize,
-      writable: permissions.includes('write'),
-    }));
-  }
-
-  /** The address of the top table that notifiers of maps are told of; null where no second stage is in force. */
-  tables(target: TranslatedSpace): bigint | null {
-    return this.#resolve(target) ? BigInt(this.#remapping.look.secondStage.address) : null;
-  }
-
   /** Flags of the device's context entry that page requests depend on: 0, or the fault reason of a refusal. */
   pageRequestFault(sourceId: number): number {
     const { look, root } = this.#remapping;
@@ -326,11 +302,8 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
     return this.#remapping.spaces().filter(({ space }) => space.region.notifiers.length > 0);
   }
 
-  /** Finds the tables of a space, into `look`; false when its entries fault or nothing is translated. */
   #resolve({ space }: TranslatedSpace): boolean {
-    const { enabled, look, root } = this.#remapping;
-    if (!enabled || !look.resolve(root, space.sourceId, space.pasid ?? NO_PASID, null)) return false;
-    return !look.passThrough && look.stage === 'second';
+    return findShadowedTables(this.#remapping, space);
   }
 
   #passesThrough({ space }: TranslatedSpace): boolean {

@@ -15,13 +15,11 @@ import type { Snapshottable } from '../../trace/snapshot.ts';
 import type { TraceParts } from '../../trace/trace.ts';
 import { faultReason } from '../faults.ts';
 import { MappingEvents } from '../mapping-events.ts';
-import type { Binding } from '../object.ts';
 import { PciPlace } from '../place.ts';
 import type { Reach, ReverseSearch } from '../reverse-search.ts';
 import type {
   BypassMode,
   DeviceSpace,
-  IommuDeviceInfo,
   IommuInfo,
   IommuMode,
   IommuUnit,
@@ -40,6 +38,7 @@ import {
   sharedRegions,
 } from './device-address-space.ts';
 import { HostDevices } from '../host-devices.ts';
+import { describeCaches, describeCapabilities, describeDevices } from './describe.ts';
 import type { RootTable, TranslationFaultReport } from './invalidation.ts';
 import { LookUp } from './look-up.ts';
 import { checkNotifiers } from './notifier-checks.ts';
@@ -47,11 +46,12 @@ import { PageRequests } from './page-requests.ts';
 import type { IntelProperties } from './properties.ts';
 import { RegisterLevel, type RegisterLevelState } from './register-level.ts';
 import { REGISTERS_BASE, REGISTERS_SIZE } from './registers.ts';
-import { IOTLB_ENTRIES, Remapping, type TranslatedSpace } from './remapping.ts';
+import { Remapping, type TranslatedSpace } from './remapping.ts';
 import { RequestTranslator } from './request-translator.ts';
 import { ReverseLookUp } from './reverse-look-up.ts';
 import { Shadow } from '../shadow.ts';
 import { SecondStageDecoder } from './shadow-decoder.ts';
+import { shadowedMappings, shadowedTable } from './shadowed-tables.ts';
 import { type IntelTableEntry, tableEntries } from './table-listing.ts';
 import { Translation, type TranslationState } from './translation.ts';
 
@@ -96,9 +96,12 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
       qomPath: string;
       properties: IntelProperties;
       systemMemory: AddressSpace;
+      /** Called when software has switched translation off, and all devices see plain memory. */
+      onDisabled?: () => void;
     } & TraceParts,
   ) {
-    const { id, qomPath, properties, systemMemory, ...trace } = options;
+    const { id, qomPath, properties, systemMemory, events, checks, faults } = options;
+    const trace = { events, checks, faults };
     this.id = id;
     this.qomPath = qomPath;
     this.properties = properties;
@@ -115,6 +118,7 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
       hasHostDevice: (space) => this.#hostDevices.isBehind(space),
       flushHostDevices: (space, flush, origin) => this.#hostDevices.flush(space, flush, origin),
       onSwitched: (space) => this.#tellSwitch(space),
+      onDisabled: () => options.onDisabled?.(),
     });
     this.registers = new RegisterLevel({
       properties,
@@ -223,38 +227,20 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
   }
 
   describe(): IommuInfo {
-    const { awBits, cachingMode, deviceIotlb, dmaTranslation, firstStage, pasidBits, svm } = this.properties;
-    const { contexts, iotlb } = this.#remapping;
     return {
       id: this.name,
       kind: this.kind,
       'qom-path': this.qomPath,
       mode: this.mode,
       capabilities: {
-        'aw-bits': awBits,
-        'pasid-bits': pasidBits,
-        'first-stage': firstStage,
-        'second-stage': !firstStage && dmaTranslation,
-        nested: false,
-        'caching-mode': cachingMode,
-        'device-iotlb': deviceIotlb,
-        'page-requests': svm,
+        ...describeCapabilities(this.properties),
         registers: this.registers
           .registers()
           .filter(({ name }) => name === 'CAP' || name === 'ECAP')
           .map(({ name, value }) => ({ name, value })),
       },
-      devices: this.deviceSpaces().flatMap((space) => this.#describeDevices(space)),
-      caches: [
-        {
-          name: 'context',
-          entries: contexts.entries,
-          size: this.#remapping.spaces().filter(({ space }) => space.requesters.length > 0).length,
-          hits: contexts.hits,
-          misses: contexts.misses,
-        },
-        { name: 'iotlb', entries: iotlb.size, size: IOTLB_ENTRIES, hits: iotlb.hits, misses: iotlb.misses },
-      ],
+      devices: this.deviceSpaces().flatMap((space) => describeDevices(this.#remapping, space)),
+      caches: describeCaches(this.#remapping),
     };
   }
 
@@ -328,20 +314,6 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
     if (this.properties.firstStage) this.#translation.evaluate(target);
   }
 
-  #describeDevices(space: IntelDeviceSpace): IommuDeviceInfo[] {
-    const { enabled, look, root } = this.#remapping;
-    const { iommuObject, bypass } = space;
-    const binding = iommuObject.binding && withoutTag(iommuObject.binding);
-    const domainId = enabled && look.resolve(root, space.sourceId, -1, null) ? look.domainId : undefined;
-    return space.requesters.map(({ label, location }) => ({
-      device: label,
-      bdf: location,
-      bypass,
-      ...(domainId !== undefined && { 'domain-id': domainId }),
-      ...(binding !== null && { binding }),
-    }));
-  }
-
   #targetOf({ addressSpace }: DeviceSpace): TranslatedSpace {
     const target = this.#remapping.behind(addressSpace);
     if (target === undefined) throw new Error(`${addressSpace.name} is no space of ${this.name}`);
@@ -389,8 +361,8 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
       minPageSize: 4096n,
       translate: (address, access, attributes) => this.#translator.translate(target(), address, access, attributes),
       replay: (notifier) => this.#translation.replay(target(), notifier),
-      mappings: (first, last) => this.#translation.mappings(target(), first, last),
-      tables: () => this.#translation.tables(target()),
+      mappings: (first, last) => shadowedMappings(this.#remapping, target().space, first, last),
+      tables: () => shadowedTable(this.#remapping, target().space),
       notifyFlagChanged: (old, now) =>
         checkNotifiers(this.#remapping, { space: target().space, old, now }, this.#trace.checks),
     };
@@ -429,9 +401,4 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
       reason: faultReason(code).reason as FaultEvent['reason'],
     });
   }
-}
-
-/** The tag is what the unit tells the host; a reply has the device's domain-id beside the binding. */
-function withoutTag({ address, size, format, origin }: Binding): Binding {
-  return { address, size, format, origin };
 }

@@ -1,8 +1,13 @@
 import { CommandError } from '../../core/errors.ts';
+import type { DumpFormat, DumpFormats } from './dump-format.ts';
+import { readExpression } from './expression.ts';
+import { UsageError } from './usage-error.ts';
 
-/** A parameter of a human monitor command: a flag (`-f`), or a word, the last of which may take the rest of the line. */
+/** A parameter of a human monitor command: a flag (`-f`), a format (`/4gx`), an expression, or a word. */
 export type HumanParameter =
   | { readonly kind: 'flag'; readonly letter: string }
+  | { readonly kind: 'format' }
+  | { readonly kind: 'number'; readonly name: string }
   | { readonly kind: 'string'; readonly name: string; readonly optional?: boolean };
 
 /** One command of the human monitor, as data. */
@@ -20,10 +25,9 @@ export interface HumanCommand {
 export interface HumanArguments {
   readonly flags: ReadonlySet<string>;
   readonly strings: readonly string[];
+  readonly numbers: readonly bigint[];
+  readonly format: DumpFormat;
 }
-
-/** A line that does not fit its command; QEMU prints the sentence and where to look. */
-class UsageError extends Error {}
 
 /** Splits off the next word; blanks around it are skipped. */
 export function nextWord(text: string): { word: string; rest: string } {
@@ -31,11 +35,20 @@ export function nextWord(text: string): { word: string; rest: string } {
   return { word: match[1]!, rest: text.slice(match[0].length) };
 }
 
+/** Splits off a word that may stand in double quotes, in which a backslash escapes. */
+function nextString(text: string): { word: string; rest: string } {
+  const quoted = /^\s*"((?:[^"\\]|\\.)*)"\s*/.exec(text);
+  if (quoted === null) return nextWord(text);
+  return { word: quoted[1]!.replaceAll(/\\(.)/g, '$1'), rest: text.slice(quoted[0].length) };
+}
+
 /** Reads the rest of the line by the command's parameters. @throws UsageError with QEMU's sentence */
-function readArguments(command: HumanCommand, line: string): HumanArguments {
+function readArguments(command: HumanCommand, line: string, formats: DumpFormats): HumanArguments {
   const shown = command.names.join('|');
   const flags = new Set<string>();
   const strings: string[] = [];
+  const numbers: bigint[] = [];
+  let format: DumpFormat = { count: 1, radix: 'x', size: 1 };
   const known = command.parameters.flatMap((parameter) => (parameter.kind === 'flag' ? [parameter.letter] : []));
   let rest = line.trimStart();
   while (known.length > 0 && /^-[^\s\d]/.test(rest)) {
@@ -48,7 +61,17 @@ function readArguments(command: HumanCommand, line: string): HumanArguments {
   }
   for (const parameter of command.parameters) {
     if (parameter.kind === 'flag') continue;
-    const { word, rest: after } = nextWord(rest);
+    if (parameter.kind === 'format') {
+      ({ format, rest } = formats.read(rest));
+      continue;
+    }
+    if (parameter.kind === 'number') {
+      const { value, rest: after } = readExpression(rest);
+      numbers.push(value);
+      rest = after;
+      continue;
+    }
+    const { word, rest: after } = nextString(rest);
     if (word === '') {
       if (parameter.optional === true) break;
       throw new UsageError(`${shown}: string expected`);
@@ -57,17 +80,18 @@ function readArguments(command: HumanCommand, line: string): HumanArguments {
     rest = after;
   }
   if (rest.trim() !== '') throw new UsageError(`${shown}: extraneous characters at the end of line`);
-  return { flags, strings };
+  return { flags, strings, numbers, format };
 }
 
-/** Runs one command on the rest of its line; what went wrong is text too, as on QEMU's human monitor. */
-export function runHumanCommand(command: HumanCommand, prefix: string, line: string): string {
+/**
+ * Runs one command on the rest of its line; what went wrong is text too, as on QEMU's human monitor.
+ * @param name the command as it was typed, with what stands before it: `info mtree`
+ */
+export function runHumanCommand(command: HumanCommand, name: string, line: string, formats: DumpFormats): string {
   try {
-    return command.run(readArguments(command, line));
+    return command.run(readArguments(command, line, formats));
   } catch (error) {
-    if (error instanceof UsageError) {
-      return `${error.message}\nTry "help ${prefix}${command.names[0]!}" for more information\n`;
-    }
+    if (error instanceof UsageError) return `${error.message}\nTry "help ${name}" for more information\n`;
     if (error instanceof CommandError) return `Error: ${error.message}\n`;
     throw error;
   }

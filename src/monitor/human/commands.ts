@@ -2,11 +2,19 @@ import type { Machine } from '../../machine/machine.ts';
 import { flatViewText, memoryTreeText } from '../../memory/tree-text.ts';
 import { describePci } from '../../pci/query.ts';
 import { pciText } from '../../pci/text.ts';
+import type { Device } from '../../qom/device.ts';
 import type { Identity } from '../identity.ts';
+import { iothreads, memoryBackends } from '../object-listings.ts';
+import { absentTopics } from './absent-topics.ts';
 import type { HumanCommand, HumanParameter } from './command.ts';
+import { deviceTreeText } from './device-tree.ts';
+import type { DumpFormats } from './dump-format.ts';
 import { iommuTopic } from './iommu.ts';
+import { memoryCommands } from './memory-commands.ts';
 import { HumanMonitor } from './monitor.ts';
 import { readKeyValues } from './key-values.ts';
+import { objectCommands } from './object-commands.ts';
+import { objectTreeText } from './object-tree.ts';
 
 /** What the running command may do once its text has gone out. */
 export type AfterReply = (action: () => void) => void;
@@ -17,14 +25,54 @@ function simple(names: readonly string[], help: string, run: () => string): Huma
   return { names, parameters: noParameters, usage: '', help, run };
 }
 
+/** Where the registers of a device of the system bus lie. */
+function regionLines(machine: Machine, { id, path }: Device): string[] {
+  const digits = (value: bigint): string => value.toString(16).padStart(16, '0');
+  return machine.memory.root.subregions
+    .filter(
+      ({ kind, owner }) => kind === 'mmio' && owner !== null && (id === null ? owner.path === path : owner.id === id),
+    )
+    .map(({ address, size }) => `mmio ${digits(address)}/${digits(size)}`);
+}
+
+/** The text of `info memdev`. */
+function memoryBackendsText(machine: Machine): string {
+  const backends = memoryBackends(machine).map((backend) =>
+    [
+      `memory backend: ${backend.id}`,
+      `  size:  ${backend.size}`,
+      ...(['merge', 'dump', 'prealloc', 'share', 'reserve', 'policy'] as const).map(
+        (name) => `  ${name}: ${backend[name]}`,
+      ),
+      `  host nodes: ${backend['host-nodes'].join(',')}`,
+    ].map((line) => `${line}\n`),
+  );
+  return `${backends.flat().join('')}\n`;
+}
+
+/** The text of `info iothreads`. */
+function iothreadsText(machine: Machine): string {
+  return iothreads(machine)
+    .map((thread) => {
+      const settings = (['poll-max-ns', 'poll-grow', 'poll-shrink', 'aio-max-batch'] as const).map(
+        (name) => `  ${name}=${thread[name]}\n`,
+      );
+      return `${thread.id}:\n  thread_id=${thread['thread-id']}\n${settings.join('')}`;
+    })
+    .join('');
+}
+
 /** What `info` shows. */
 function topics(machine: Machine, identity: Identity): HumanCommand[] {
   return [
     {
       names: ['mtree'],
-      parameters: ['f', 'o', 'D'].map((letter) => ({ kind: 'flag', letter })),
-      usage: '[-f][-o][-D]',
-      help: 'show memory tree (-f: dump flat view for address spaces;-o: dump region owners/parents;-D: dump disabled regions)',
+      // There is no dispatch tree: -d changes nothing.
+      parameters: ['f', 'd', 'o', 'D'].map((letter) => ({ kind: 'flag', letter })),
+      usage: '[-f][-d][-o][-D]',
+      help:
+        'show memory tree (-f: dump flat view for address spaces;-d: dump dispatch tree, valid with -f only);' +
+        '-o: dump region owners/parents;-D: dump disabled regions',
       run: ({ flags }) =>
         flags.has('f')
           ? flatViewText(machine.topology, { owners: flags.has('o') })
@@ -32,6 +80,38 @@ function topics(machine: Machine, identity: Identity): HumanCommand[] {
     },
     simple(['pci'], 'show PCI info', () => (machine.rootBus === null ? '' : pciText(describePci(machine.rootBus)))),
     iommuTopic(machine),
+    simple(['qtree'], 'show device tree', () =>
+      deviceTreeText(machine.tree.systemBus, (device) => regionLines(machine, device)),
+    ),
+    {
+      names: ['qom-tree'],
+      parameters: [{ kind: 'string', name: 'path', optional: true }],
+      usage: '[path]',
+      help: 'show QOM composition tree',
+      run: ({ strings: [path] }) => objectTreeText(machine.qom, path),
+    },
+    simple(['chardev'], 'show the character devices', () =>
+      machine.characterDevices.all.map((device) => `${device.label}: filename=${device.filename()}\n`).join(''),
+    ),
+    simple(['memdev'], 'show memory backends', () => memoryBackendsText(machine)),
+    simple(['iothreads'], 'show iothreads', () => iothreadsText(machine)),
+    simple(
+      ['memory_size_summary'],
+      'show the amount of initially allocated and present hotpluggable (if enabled) memory in bytes.',
+      () => {
+        const summary = machine.memorySummary();
+        return `base memory: ${summary['base-memory']}\nplugged memory: ${summary['plugged-memory']}\n`;
+      },
+    ),
+    ...absentTopics.map(
+      ({ name, usage = '', help, text }): HumanCommand => ({
+        names: [name],
+        parameters: usage === '' ? noParameters : [{ kind: 'string', name: 'argument', optional: true }],
+        usage,
+        help,
+        run: () => text,
+      }),
+    ),
     simple(['version'], 'show the version of QEMU', () => {
       const { major, minor, micro } = identity.version.qemu;
       return `${major}.${minor}.${micro}${identity.version.package}\n`;
@@ -100,7 +180,17 @@ function commands(machine: Machine, afterReply: AfterReply): HumanCommand[] {
   ];
 }
 
-/** The human monitor of a machine. @param afterReply of the command that runs it */
-export function createHumanMonitor(machine: Machine, identity: Identity, afterReply: AfterReply): HumanMonitor {
-  return new HumanMonitor(commands(machine, afterReply), topics(machine, identity));
+/**
+ * The human monitor of a machine.
+ * @param afterReply of the command that runs it
+ * @param formats the last format that was given
+ */
+export function createHumanMonitor(
+  machine: Machine,
+  identity: Identity,
+  afterReply: AfterReply,
+  formats: DumpFormats,
+): HumanMonitor {
+  const all = [...commands(machine, afterReply), ...memoryCommands(machine), ...objectCommands(machine)];
+  return new HumanMonitor(all, topics(machine, identity), formats);
 }

@@ -1,8 +1,9 @@
 import { type HumanCommand, nextWord, runHumanCommand } from './command.ts';
+import { DumpFormats } from './dump-format.ts';
 
 const lineOfHelp = (prefix: string, command: HumanCommand): string => {
   const names = command.names.join('|');
-  return `${prefix}${names}${command.usage === '' ? '' : ` ${command.usage}`} -- ${command.help}\n`;
+  return `${prefix}${names} ${command.usage} -- ${command.help}\n`;
 };
 
 /**
@@ -13,8 +14,11 @@ export class HumanMonitor {
   readonly #commands: readonly HumanCommand[];
   readonly #topics: readonly HumanCommand[];
 
-  /** @param topics what follows `info` */
-  constructor(commands: readonly HumanCommand[], topics: readonly HumanCommand[]) {
+  readonly #formats: DumpFormats;
+
+  /** @param topics what follows `info` @param formats the last format given */
+  constructor(commands: readonly HumanCommand[], topics: readonly HumanCommand[], formats = new DumpFormats()) {
+    this.#formats = formats;
     this.#commands = [...commands, this.#info(), this.#help()].sort((a, b) => (a.names[0]! < b.names[0]! ? -1 : 1));
     this.#topics = topics.toSorted((a, b) => (a.names[0]! < b.names[0]! ? -1 : 1));
   }
@@ -30,14 +34,14 @@ export class HumanMonitor {
     if (word === 'info') return this.#runInfo(rest);
     if (word === 'help' || word === '?') return this.#runHelp(rest);
     const command = this.#commands.find(({ names }) => names.includes(word));
-    return command === undefined ? unknown(word) : runHumanCommand(command, '', rest);
+    return command === undefined ? unknown(word) : runHumanCommand(command, word, rest, this.#formats);
   }
 
   #runInfo(line: string): string {
     const { word, rest } = nextWord(line);
     if (word === '') return this.#topics.map((topic) => lineOfHelp('info ', topic)).join('');
     const topic = this.#topics.find(({ names }) => names.includes(word));
-    return topic === undefined ? unknown(`info ${word}`) : runHumanCommand(topic, 'info ', rest);
+    return topic === undefined ? unknown(`info ${word}`) : runHumanCommand(topic, `info ${word}`, rest, this.#formats);
   }
 
   #runHelp(line: string): string {

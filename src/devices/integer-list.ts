@@ -1,0 +1,23 @@
+import { CommandError } from '../core/errors.ts';
+import { type PropertyKind, type PropertyPlace, uint64 } from '../qom/kinds.ts';
+
+/** A range of the command line: `3`, or `0-3` with both ends. */
+function readRange(text: string, place: PropertyPlace): bigint[] {
+  const [first, last = first] = text.split('-').map((end) => uint64.parseText(end, place));
+  if (last! < first! || last! - first! > 0xffffn)
+    throw new CommandError(`Parameter '${place.name}' expects an uint64 value or range`);
+  return Array.from({ length: Number(last! - first!) + 1 }, (_, index) => first! + BigInt(index));
+}
+
+/** Integers, of processors or nodes: an array on the wire; on the command line a number or a range of them. */
+export const integerList: PropertyKind<readonly bigint[]> = {
+  type: 'int',
+  showDefault: false,
+  parseText: readRange,
+  parseJson(value, place) {
+    if (!Array.isArray(value)) throw new CommandError(`Invalid parameter type for '${place.name}', expected: array`);
+    const numbers = value.map((item, index) => uint64.parseJson(item, { ...place, name: `${place.name}[${index}]` }));
+    return [...new Set(numbers)].toSorted((a, b) => (a < b ? -1 : 1));
+  },
+  encode: (value) => [...value],
+};
