@@ -72,6 +72,9 @@ _viommu_commands='
   guest-svm-bind
   guest-svm-unbind
   guest-virtio-iommu
+  guest-hypercall
+  guest-rtas
+  query-tce-windows
   query-vfio
   query-host-iommu
   dma-read
@@ -130,6 +133,7 @@ _viommu_ask() {
     guest-svm-bind) form='{"device": , "pasid": , "page-table": }' ;;
     guest-svm-unbind) form='{"device": , "pasid": }' ;;
     guest-virtio-iommu) form='{"request": }' ;;
+    guest-rtas) form='{"arguments": , "returns": , "buffer": }' ;;
     dma-read) form='{"device": , "address": , "size": }' ;;
     dma-write) form='{"device": , "address": , "data": }' ;;
     set-check) form='{"name": }' ;;

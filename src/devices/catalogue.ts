@@ -19,6 +19,7 @@ import { Q35_FUNCTIONS, Q35FixedFunction } from './q35-functions.ts';
 import { VfioPciDevice, vfioPciProperties } from './vfio-pci.ts';
 import { ThreadContext, threadContextProperties } from './thread-context.ts';
 import { vfioPciBootIndex, vfioPciSettingsBefore, vfioPciSettingsBehind } from './vfio-pci-settings.ts';
+import { registerVioTypes } from './vio/vio-bridge.ts';
 import { VirtioIommuPciDevice, virtioIommuProperties } from './virtio-iommu-pci.ts';
 
 /** PCI and PCI Express: a function that can sit on either kind of bus. */
@@ -216,6 +217,7 @@ function userTypes(context: DeviceContext): readonly TypeDefinition[] {
 /** Registers every type of device and object that a user or a machine can create. */
 export function registerDeviceTypes(types: TypeRegistry, context: DeviceContext): void {
   registerPciTypes(types);
+  registerVioTypes(types);
   for (const definition of [...pciTypes(context), ...systemTypes(context, types), ...userTypes(context)]) {
     types.add(definition);
   }

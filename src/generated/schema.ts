@@ -1741,6 +1741,90 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    HypercallName: { kind: 'enum', values: ['H_GET_TCE', 'H_PUT_TCE', 'H_STUFF_TCE', 'H_PUT_TCE_INDIRECT', 'H_RTAS'] },
+    RtasCallName: {
+      kind: 'enum',
+      values: [
+        'ibm,set-tce-bypass',
+        'ibm,query-pe-dma-window',
+        'ibm,create-pe-dma-window',
+        'ibm,remove-pe-dma-window',
+        'ibm,reset-pe-dma-window',
+      ],
+    },
+    TceWindowInfo: {
+      kind: 'object',
+      members: [
+        { name: 'liobn', type: { kind: 'integer', minimum: 0, maximum: 4294967295 }, optional: false },
+        { name: 'devices', type: { kind: 'array', items: { kind: 'string' } }, optional: false },
+        { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'size', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'page-size', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'tces', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'mapped', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'need-vfio', type: { kind: 'boolean' }, optional: false },
+      ],
+      open: false,
+    },
+    GuestHypercallArguments: {
+      kind: 'object',
+      members: [
+        { name: 'hypercall', type: { kind: 'named', name: 'HypercallName' }, optional: true },
+        { name: 'number', type: { kind: 'integer', minimum: 0, maximum: 4294967295 }, optional: true },
+        { name: 'arguments', type: { kind: 'array', items: { kind: 'named', name: 'Address' } }, optional: true },
+      ],
+      open: false,
+    },
+    GuestHypercallReturn: {
+      kind: 'object',
+      members: [
+        {
+          name: 'status',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: false,
+        },
+        { name: 'values', type: { kind: 'array', items: { kind: 'integer', format: 'uint64' } }, optional: false },
+      ],
+      open: false,
+    },
+    GuestRtasArguments: {
+      kind: 'object',
+      members: [
+        { name: 'call', type: { kind: 'named', name: 'RtasCallName' }, optional: true },
+        { name: 'token', type: { kind: 'integer', minimum: 0, maximum: 4294967295 }, optional: true },
+        {
+          name: 'arguments',
+          type: { kind: 'array', items: { kind: 'integer', minimum: 0, maximum: 4294967295 } },
+          optional: false,
+        },
+        { name: 'returns', type: { kind: 'integer', minimum: 1, maximum: 16 }, optional: false },
+        { name: 'buffer', type: { kind: 'named', name: 'Address' }, optional: false },
+      ],
+      open: false,
+    },
+    GuestRtasReturn: {
+      kind: 'object',
+      members: [
+        {
+          name: 'status',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: false,
+        },
+        {
+          name: 'values',
+          type: { kind: 'array', items: { kind: 'integer', minimum: 0, maximum: 4294967295 } },
+          optional: false,
+        },
+      ],
+      open: false,
+    },
+    QueryTceWindowsReturn: {
+      kind: 'object',
+      members: [
+        { name: 'windows', type: { kind: 'array', items: { kind: 'named', name: 'TceWindowInfo' } }, optional: false },
+      ],
+      open: false,
+    },
     VfioContract: { kind: 'enum', values: ['pasid-table', 'iommufd'] },
     VfioGroupInfo: {
       kind: 'object',
@@ -1873,7 +1957,7 @@ export const schema: SchemaShape = {
       kind: 'object',
       members: [
         { name: 'granularity', type: { kind: 'named', name: 'FlushGranularity' }, optional: false },
-        { name: 'domain-id', type: { kind: 'integer', minimum: 0, maximum: 65535 }, optional: false },
+        { name: 'domain-id', type: { kind: 'integer', minimum: 0, maximum: 4294967295 }, optional: true },
         { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
         { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: true },
         { name: 'size', type: { kind: 'integer', format: 'uint64' }, optional: true },
@@ -2447,6 +2531,26 @@ export const schema: SchemaShape = {
     'guest-virtio-iommu': {
       arguments: 'GuestVirtioIommuArguments',
       returns: { kind: 'named', name: 'GuestVirtioIommuReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'guest-hypercall': {
+      arguments: 'GuestHypercallArguments',
+      returns: { kind: 'named', name: 'GuestHypercallReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'guest-rtas': {
+      arguments: 'GuestRtasArguments',
+      returns: { kind: 'named', name: 'GuestRtasReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'query-tce-windows': {
+      returns: { kind: 'named', name: 'QueryTceWindowsReturn' },
       allowOob: false,
       features: [],
       unchecked: false,

@@ -1990,6 +1990,83 @@ export interface GuestVirtioIommuReturn {
   faults: readonly VirtioIommuFault[];
 }
 
+/** A hypercall; its number is in brackets, and then its arguments. */
+export type HypercallName = 'H_GET_TCE' | 'H_PUT_TCE' | 'H_STUFF_TCE' | 'H_PUT_TCE_INDIRECT' | 'H_RTAS';
+
+/** An RTAS call; its token is in brackets, then its arguments, words of 32 bits, and how many return values it has. */
+export type RtasCallName =
+  | 'ibm,set-tce-bypass'
+  | 'ibm,query-pe-dma-window'
+  | 'ibm,create-pe-dma-window'
+  | 'ibm,remove-pe-dma-window'
+  | 'ibm,reset-pe-dma-window';
+
+/** One DMA window. */
+export interface TceWindowInfo {
+  /** The number by which hypercalls name its TCE table. */
+  liobn: number;
+  /** The devices that share it. */
+  devices: readonly string[];
+  /** Its first address, as the devices see it. */
+  address: bigint;
+  /** Its size in bytes. */
+  size: bigint;
+  /** What one TCE maps, in bytes. */
+  'page-size': bigint;
+  /** How many TCEs its table has. */
+  tces: number;
+  /** How many of them allow something. */
+  mapped: number;
+  /** Somebody keeps maps of it on the host, so that each change must be seen. */
+  'need-vfio': boolean;
+}
+
+/** Arguments of guest-hypercall. */
+export interface GuestHypercallArguments {
+  /** Which one; or `number`. */
+  hypercall?: HypercallName | undefined;
+  /** Its number, also one that does not exist. */
+  number?: number | undefined;
+  /** Registers r4 and following; those that are left out are 0. */
+  arguments?: readonly Address[] | undefined;
+}
+
+/** What guest-hypercall returns. */
+export interface GuestHypercallReturn {
+  /** Register r3: 0 H_SUCCESS, -2 H_FUNCTION, -4 H_PARAMETER. */
+  status: number;
+  /** Registers r4 and following, as many as the hypercall returns. */
+  values: readonly bigint[];
+}
+
+/** Arguments of guest-rtas. */
+export interface GuestRtasArguments {
+  /** Which one; or `token`. */
+  call?: RtasCallName | undefined;
+  /** Its token, also one that does not exist. */
+  token?: number | undefined;
+  /** Words of 32 bits. */
+  arguments: readonly number[];
+  /** How many return values are expected, at least 1. */
+  returns: number;
+  /** Guest-physical address of RAM for the arguments. */
+  buffer: Address;
+}
+
+/** What guest-rtas returns. */
+export interface GuestRtasReturn {
+  /** The first return value: 0 success, -1 hardware error, -3 parameter error. */
+  status: number;
+  /** The others, words of 32 bits. */
+  values: readonly number[];
+}
+
+/** What query-tce-windows returns. */
+export interface QueryTceWindowsReturn {
+  /** The windows. */
+  windows: readonly TceWindowInfo[];
+}
+
 /** How a container takes guest tables to the host. */
 export type VfioContract = 'pasid-table' | 'iommufd';
 
@@ -2137,12 +2214,12 @@ export interface HostTranslation {
   permissions: readonly Permission[];
 }
 
-/** The smallest invalidation that would have removed a stale entry: of the PASID cache (iommu-flush-pasid-cache) where that held it, of the device's own cache (iommu-flush-device-iotlb) where that did, otherwise of the IOTLB (iommu-flush-iotlb). With contract iommufd a flush of the IOTLB reaches the device too. Domain-id 0 without PASID stands for the host's own caches, which the host itself should have flushed. */
+/** The smallest invalidation that would have removed a stale entry: of the PASID cache (iommu-flush-pasid-cache) where that held it, of the device's own cache (iommu-flush-device-iotlb) where that did, otherwise of the IOTLB (iommu-flush-iotlb). With contract iommufd a flush of the IOTLB reaches the device too. Domain-id 0 without PASID stands for the host's own caches, which the host itself should have flushed. Where a device IOTLB of vhost held the entry, it is the guest's own invalidation at the vIOMMU that is missing, or the notification of it. */
 export interface MissingInvalidation {
   /** How much it would cover. */
   granularity: FlushGranularity;
-  /** The domain-id of the stale entry. */
-  'domain-id': number;
+  /** The domain-id of the stale entry; absent where the platform has none. */
+  'domain-id'?: number | undefined;
   /** The PASID of the stale entry. */
   pasid?: number | undefined;
   /** First address to cover, with granularity `page`. */
@@ -2603,6 +2680,12 @@ export interface CommandMap {
   'guest-svm-unbind': { arguments: GuestSvmUnbindArguments; returns: Empty };
   /** Have the guest make one request to a virtio-iommu, whatever it asks for. */
   'guest-virtio-iommu': { arguments: GuestVirtioIommuArguments; returns: GuestVirtioIommuReturn };
+  /** Have the guest make one hypercall, whatever it asks for. */
+  'guest-hypercall': { arguments: GuestHypercallArguments; returns: GuestHypercallReturn };
+  /** Have the guest make one RTAS call. */
+  'guest-rtas': { arguments: GuestRtasArguments; returns: GuestRtasReturn };
+  /** List the DMA windows of the machine. */
+  'query-tce-windows': { arguments: Empty; returns: QueryTceWindowsReturn };
   /** List the VFIO containers. */
   'query-vfio': { arguments: Empty; returns: QueryVfioReturn };
   /** Describe the modelled host: its IOMMU, functions, page tables and caches. */

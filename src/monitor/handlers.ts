@@ -22,6 +22,7 @@ import { probeHandlers } from './probes.ts';
 import { protocolHandlers } from './protocol.ts';
 import { reverseTranslationHandlers } from './reverse-translation.ts';
 import { runStateHandlers } from './run-state.ts';
+import { spaprHandlers } from './spapr.ts';
 import { translationHandlers } from './translation.ts';
 import { virtioIommuHandlers } from './virtio-iommu.ts';
 
@@ -49,6 +50,7 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...reverseTranslationHandlers(machine),
     ...guestHandlers(machine),
     ...virtioIommuHandlers(machine),
+    ...spaprHandlers(machine),
     ...hostHandlers(machine),
     ...eventLogHandlers(machine),
     ...checkHandlers(machine),

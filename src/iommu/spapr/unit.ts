@@ -3,7 +3,6 @@ import type { AddressSpace } from '../../memory/address-space.ts';
 import type { RegionOwner } from '../../memory/region.ts';
 import type { PciIommuOps } from '../../pci/iommu-ops.ts';
 import type { PciBus } from '../../pci/bus.ts';
-import type { ModelEventData } from '../../trace/model-events.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import type { TraceParts } from '../../trace/trace.ts';
 import type { BypassableSpaceState } from '../bypassable-space.ts';
@@ -28,8 +27,6 @@ import { RtasCalls } from './rtas.ts';
 import { type TcePlace, TceSpace } from './space.ts';
 import type { TceTableState } from './table.ts';
 import { DmaWindow, type RefusedRequest, type WindowObserver } from './window.ts';
-
-type FaultEvent = ModelEventData<'IOMMU_FAULT'>;
 
 /** A VIO device: its space, and what the guest has said about passing by. */
 interface VioEntry {
@@ -158,6 +155,19 @@ export class SpaprTceUnit implements IommuUnit, Snapshottable<SpaprTceUnitState>
   /** Every request reads its TCE: nothing is cached. */
   iotlbEntries(): UnitIotlbEntry[] {
     return [];
+  }
+
+  /** The default window with that LIOBN, as the device tree describes it; null without one. In bytes. */
+  firmwareWindow(liobn: number): { address: bigint; size: bigint; dynamicBuid: bigint | null } | null {
+    const bridge = this.#bridges.find(({ space }) => space.guestId === liobn);
+    if (bridge !== undefined) {
+      const { address, dynamic, size } = bridge.offered;
+      return { address, size, dynamicBuid: dynamic ? bridge.buid : null };
+    }
+    const geometry = this.#vio.find(({ reg }) => reg === liobn)?.space.windows[0]?.geometry ?? null;
+    if (geometry === null) return null;
+    const { busOffset, entries, pageShift } = geometry;
+    return { address: busOffset, size: BigInt(entries) << BigInt(pageShift), dynamicBuid: null };
   }
 
   /** The open windows, by device space and address. */
@@ -303,7 +313,7 @@ export class SpaprTceUnit implements IommuUnit, Snapshottable<SpaprTceUnitState>
       address: address & ~0xfffn,
       access: access === 'write' ? 'write' : 'read',
       code,
-      reason: reason as FaultEvent['reason'],
+      reason,
     });
   }
 }
