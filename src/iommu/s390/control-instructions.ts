@@ -1,8 +1,16 @@
+import type { AddressSpace } from '../../memory/address-space.ts';
 import type { AdapterInterrupts } from './adapter-interrupts.ts';
 import type { ZpciFunction } from './function.ts';
 import { Handle } from './function.ts';
 import type { ZpciFunctions } from './functions.ts';
-import { EMPTY_BLOCK, FibControl, type InformationBlock } from './information-block.ts';
+import {
+  decodeBlock,
+  EMPTY_BLOCK,
+  encodeBlock,
+  FIB_SIZE,
+  FibControl,
+  type InformationBlock,
+} from './information-block.ts';
 import { done, exception, failed, type Outcome, refused, StatusCode } from './outcome.ts';
 import { Anchor, designationOf, FIRST_DMA_ADDRESS, LAST_DMA_ADDRESS } from './tables.ts';
 
@@ -29,12 +37,35 @@ export interface ControlOperands {
   readonly operation: number;
 }
 
+/** What STPCIFC stores, and the handle where the function got its enabled bit. */
+export type StoreOutcome = Outcome & { readonly block?: InformationBlock; readonly handle?: number };
+
 /** The instructions that control a function: MPCIFC (modify), STPCIFC (store) and RPCIT (refresh translations). */
 export class ControlInstructions {
   readonly #functions: ZpciFunctions;
+  readonly #memory: AddressSpace;
 
-  constructor(functions: ZpciFunctions) {
+  /** @param memory where information blocks lie: the system memory's address space */
+  constructor(functions: ZpciFunctions, memory: AddressSpace) {
     this.#functions = functions;
+    this.#memory = memory;
+  }
+
+  /** Modify PCI function controls, with the information block at a guest-physical address. */
+  modifyFrom(operands: ControlOperands, address: bigint): Outcome {
+    if (address % 8n !== 0n) return exception('specification');
+    return this.modify(operands, () => {
+      const bytes = new Uint8Array(FIB_SIZE);
+      return this.#memory.read(address, bytes).ok ? decodeBlock(bytes) : null;
+    });
+  }
+
+  /** Store PCI function controls to a guest-physical address. */
+  storeTo(operands: ControlOperands, address: bigint): StoreOutcome {
+    if (operands.dmaSpace === 0 && address % 8n !== 0n) return exception('specification');
+    const outcome = this.store(operands);
+    if (outcome.block === undefined || this.#memory.write(address, encodeBlock(outcome.block)).ok) return outcome;
+    return exception('addressing');
   }
 
   /** Modify PCI function controls. `fetch` reads the information block, behind the checks of the handle. */

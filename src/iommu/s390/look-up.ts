@@ -1,5 +1,4 @@
 import { PAGE_SHIFT, PAGE_SIZE } from '../../core/address.ts';
-import { CommandError } from '../../core/errors.ts';
 import { Permission, permissionNames } from '../../memory/access.ts';
 import type { TableMemory } from '../../memory/table-memory.ts';
 import { stepOf } from '../entry-layout.ts';
@@ -21,7 +20,6 @@ import { type TranslationAnchor, ZpciWalker } from './walk.ts';
 
 const DEFAULT_BUDGET = 200_000;
 const PAGE_MASK = BigInt(PAGE_SIZE - 1);
-const NO_PASIDS = 'zPCI functions make no requests with PASID; leave pasid out';
 
 type Answer = Extract<UnitTranslation, { result: string }>;
 
@@ -37,9 +35,9 @@ export class LookUp {
     this.#memorySize = memorySize;
   }
 
-  /** Where a request would lead: by the refreshed pages, whatever the tables say now. @throws CommandError for a PASID */
+  /** Where a request would lead: by the refreshed pages, whatever the tables say now. */
   translate(iommu: FunctionIommu, request: TranslationRequest): UnitTranslation {
-    if (request.pasid !== undefined) throw new CommandError(NO_PASIDS);
+    if (request.pasid !== undefined) return withPasid(request);
     const answer = iommu.space.bypass ? this.#direct(request) : this.#refreshed(iommu, request);
     if (request.explain !== true) return answer;
     return { ...answer, steps: iommu.space.bypass ? [] : this.#explain(iommu, request.address) };
@@ -47,10 +45,15 @@ export class LookUp {
 
   /** What the tables map in the registered range. */
   mappings(iommu: FunctionIommu, { pasid, start = 0n, limit, budget = DEFAULT_BUDGET }: MappingQuery): MappingPage {
-    if (pasid !== undefined) throw new CommandError(NO_PASIDS);
     const tables = iommu.listed();
     const { registration } = iommu;
-    if (tables === null || registration === null || iommu.space.bypass || start > registration.limit) {
+    if (
+      pasid !== undefined ||
+      tables === null ||
+      registration === null ||
+      iommu.space.bypass ||
+      start > registration.limit
+    ) {
       return { mappings: [] };
     }
     const first = start > registration.base ? start : registration.base;
@@ -176,4 +179,16 @@ function tableOf({ stepLow, stepHigh }: ZpciWalker, tables: TranslationAnchor, s
 function fault(number: number, access: TranslationRequest['access'], address: bigint, detail = ''): Answer {
   const { code = 0, reason = '', sentence } = errorFault(number, access, address, detail);
   return { result: 'fault', code, reason, desc: sentence };
+}
+
+/** There are none: zPCI knows no PASIDs. */
+function withPasid({ access, address, pasid = 0, explain }: TranslationRequest): UnitTranslation {
+  const { sentence } = errorFault(ErrorCode.none, access, address, `: it makes no requests with PASID ${pasid}`);
+  return {
+    result: 'fault',
+    code: ErrorCode.none,
+    reason: 'pasid-not-supported',
+    desc: sentence,
+    ...(explain === true && { steps: [] }),
+  };
 }

@@ -115,7 +115,7 @@ export class ZpciUnit implements IommuUnit, PciIommuOps, Snapshottable<ZpciUnitS
     this.#mappingEvents = new MappingEvents(() => this.name, trace.events);
     this.#hostDevices = new HostDevices(() => this.name, trace.events);
     this.#lookUp = new LookUp(this.#memory, memorySize);
-    this.control = new ControlInstructions(this.functions);
+    this.control = new ControlInstructions(this.functions, systemMemory);
     this.loadStore = new LoadStoreInstructions(this.functions);
     this.logicalProcessor = new LogicalProcessor(this.functions);
   }
