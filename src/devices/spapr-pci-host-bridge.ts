@@ -4,6 +4,7 @@ import { busUnitId, DEFAULT_WINDOWS } from '../iommu/spapr/host-bridge.ts';
 import type { TcePlace } from '../iommu/spapr/space.ts';
 import type { SpaprTceUnit } from '../iommu/spapr/unit.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
+import type { MmioOperations } from '../memory/mmio.ts';
 import { PciBus } from '../pci/bus.ts';
 import type { PciDecodes } from '../pci/decodes.ts';
 import type { PciDevice } from '../pci/device.ts';
@@ -49,11 +50,24 @@ export class SpaprPciHostBridge extends Device {
     return `pci@${busUnitId(this.value(hostBridgeProperties.index)).toString(16)}`;
   }
 
-  /** Makes its root bus, pci.0, and puts `unit` in front of it. To be called once, when the bridge is in the tree. */
-  createBus(types: TypeRegistry, unit: SpaprTceUnit, memory: AddressSpace, decodes: PciDecodes): PciBus {
+  /**
+   * Makes its root bus, pci.0, and puts `unit` in front of it. To be called once, when the bridge is in the tree.
+   * @param parts.memory the system memory
+   * @param parts.messages takes the interrupt messages of the functions
+   */
+  createBus(parts: {
+    types: TypeRegistry;
+    unit: SpaprTceUnit;
+    memory: AddressSpace;
+    decodes: PciDecodes;
+    messages: MmioOperations;
+  }): PciBus {
+    const { types, unit, memory, decodes, messages } = parts;
     const bus = new PciBus(types.require('PCI'), 'pci.0', { owner: this, memory, decodes });
+    bus.hotpluggable = true;
     const index = this.value(hostBridgeProperties.index);
-    bus.iommuOps = unit.addHostBridge({ index, place: placeOf(bus, this.nodeName), windows: this.#windows() });
+    const place = placeOf(bus, this.nodeName);
+    bus.iommuOps = unit.addHostBridge({ index, place, windows: this.#windows(), messages });
     return bus;
   }
 

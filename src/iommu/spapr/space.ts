@@ -1,6 +1,7 @@
 import { ADDRESS_SPACE_SIZE } from '../../core/address.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
 import type { IommuRegion } from '../../memory/iommu-region.ts';
+import type { MmioOperations } from '../../memory/mmio.ts';
 import { MemoryRegion, type RegionOwner } from '../../memory/region.ts';
 import type { TraceParts } from '../../trace/trace.ts';
 import { BypassableSpace, type BypassableRegions } from '../bypassable-space.ts';
@@ -23,9 +24,14 @@ interface TceSpaceParts {
   /** Of the regions and of the address space. */
   readonly names: { readonly root: string; readonly bypass: string; readonly space: string };
   readonly systemMemory: AddressSpace;
+  /** Takes interrupt messages, translated or not; absent where devices send none. */
+  readonly messages?: MmioOperations;
   readonly owner: RegionOwner;
   readonly trace: TraceParts;
 }
+
+/** Where the devices behind a PCI host bridge send interrupt messages to. */
+export const MESSAGE_WINDOW = { start: 0x400_0000_0000n, size: 0x1_0000n } as const;
 
 /** What an open window is and has. */
 export interface OpenWindow {
@@ -75,7 +81,7 @@ export class TceSpace extends BypassableSpace<TcePlace> {
   }
 }
 
-function regionsOf({ windows, names, systemMemory, owner }: TceSpaceParts): BypassableRegions {
+function regionsOf({ windows, names, systemMemory, messages, owner }: TceSpaceParts): BypassableRegions {
   const { topology } = systemMemory;
   const root = MemoryRegion.container(topology, names.root, ADDRESS_SPACE_SIZE);
   const translated = MemoryRegion.container(topology, 'tce-windows', ADDRESS_SPACE_SIZE);
@@ -86,6 +92,10 @@ function regionsOf({ windows, names, systemMemory, owner }: TceSpaceParts): Bypa
     root.addSubregion(0n, translated, 1);
     root.addSubregion(0n, plain);
     plain.setEnabled(false);
+    if (messages === undefined) return;
+    const window = MemoryRegion.mmio(topology, 'msi', MESSAGE_WINDOW.size, messages);
+    window.owner = owner;
+    root.addSubregion(MESSAGE_WINDOW.start, window, 2);
   });
   return { root, translated, plain, name: names.space };
 }

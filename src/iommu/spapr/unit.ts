@@ -1,5 +1,6 @@
 import { hex } from '../../core/address.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
+import type { MmioOperations } from '../../memory/mmio.ts';
 import type { RegionOwner } from '../../memory/region.ts';
 import type { PciIommuOps } from '../../pci/iommu-ops.ts';
 import type { PciBus } from '../../pci/bus.ts';
@@ -98,13 +99,21 @@ export class SpaprTceUnit implements IommuUnit, Snapshottable<SpaprTceUnitState>
     return this.#bridges;
   }
 
-  /** A PCI host bridge: all functions behind it share one address space. Its bus asks what is returned. */
-  addHostBridge(options: { index: number; place: TcePlace; windows: HostBridgeWindows }): PciIommuOps {
-    const { index, place, windows: offered } = options;
+  /**
+   * A PCI host bridge: all functions behind it share one address space. Its bus asks what is returned.
+   * @param options.messages takes the interrupt messages of the functions
+   */
+  addHostBridge(options: {
+    index: number;
+    place: TcePlace;
+    windows: HostBridgeWindows;
+    messages?: MmioOperations;
+  }): PciIommuOps {
+    const { index, place, windows: offered, messages } = options;
     const name = place.name;
     const liobns = Array.from({ length: MOST_WINDOWS }, (_, window) => pciLiobn(index, window));
     const names = { root: `${name}.iommu-root`, bypass: `${name}.bypass`, space: name };
-    const bridge = new DmaHostBridge(index, this.#makeSpace(place, liobns, names), offered);
+    const bridge = new DmaHostBridge(index, this.#makeSpace(place, liobns, names, messages), offered);
     this.#bridges.push(bridge);
     const { addressSpace } = bridge.space;
     return { getAddressSpace: (_bus: PciBus, _devfn: number) => addressSpace };
@@ -257,6 +266,7 @@ export class SpaprTceUnit implements IommuUnit, Snapshottable<SpaprTceUnitState>
     place: TcePlace,
     liobns: readonly number[],
     names: { root: string; bypass: string; space: string },
+    messages?: MmioOperations,
   ): TceSpace {
     const observer: WindowObserver = {
       refused: (request) => this.#tellFault(space, request),
@@ -274,6 +284,7 @@ export class SpaprTceUnit implements IommuUnit, Snapshottable<SpaprTceUnitState>
       windows,
       names,
       systemMemory: this.#systemMemory,
+      ...(messages !== undefined && { messages }),
       owner: this.#owner,
       trace: this.#trace,
     });
