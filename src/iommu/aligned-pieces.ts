@@ -5,10 +5,12 @@ export interface AlignedPiece {
   readonly size: bigint;
 }
 
-/** Cuts the addresses `start` to `last` (inclusive) into aligned powers of two, the largest that fit, ascending. */
+/**
+ * Cuts the addresses `start` to `last` (inclusive) into aligned powers of two, the largest that fit, ascending; none is
+ * larger than 2^63, so that every size is a number of 64 bits.
+ */
 export function* alignedPieces(start: bigint, last: bigint): Generator<AlignedPiece> {
-  let at = start;
-  while (at <= last) {
+  for (let at = start; at <= last; ) {
     const size = alignedPiece(at, last - at + 1n);
     yield { start: at, size };
     at += size;
@@ -17,7 +19,8 @@ export function* alignedPieces(start: bigint, last: bigint): Generator<AlignedPi
 
 /** The largest power of two that `start` is aligned to and that fits into `length`. */
 function alignedPiece(start: bigint, length: bigint): bigint {
-  const largest = 1n << BigInt(length.toString(2).length - 1);
+  const bits = Math.min(length.toString(2).length - 1, 63);
+  const largest = 1n << BigInt(bits);
   if (start === 0n) return largest;
   const alignment = start & -start;
   return alignment < largest ? alignment : largest;

@@ -1,3 +1,4 @@
+import { ADDRESS_SPACE_SIZE } from '../core/address.ts';
 import type { ListenerStatus } from '../memory/iommu-object.ts';
 import { permissionNames } from '../memory/access.ts';
 import type { RegionEvent } from '../memory/iommu-region.ts';
@@ -68,6 +69,8 @@ function continues(held: Run, run: Run): boolean {
     held.mapped === run.mapped &&
     held.device === run.device &&
     held.iova + held.size === run.iova &&
+    // A size has 64 bits: all addresses at once are two runs.
+    held.size + run.size < ADDRESS_SPACE_SIZE &&
     (!held.mapped || (held.address + held.size === run.address && held.permissions === run.permissions)) &&
     sameAnswers(held.listeners, run.listeners)
   );

@@ -5,6 +5,7 @@ import type { IommuRegion, RegionEvent, RegionNotifier } from '../memory/iommu-r
 import type { TableMemory } from '../memory/table-memory.ts';
 import type { ListenerStatus } from '../memory/iommu-object.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
+import { alignedPieces } from './aligned-pieces.ts';
 import { pagesOfEntry } from './listed-tables.ts';
 import { type MappedPage, MappedRanges } from './mapped-ranges.ts';
 
@@ -115,11 +116,8 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     const limit = 1n << BigInt(addressWidth);
     for (const notifier of this.#region.notifiers) {
       const end = notifier.last < limit ? notifier.last + 1n : limit;
-      let start = notifier.start;
-      while (start < end) {
-        const size = alignedPiece(start, end - start);
+      for (const { start, size } of alignedPieces(notifier.start, end - 1n)) {
         this.#tell({ ...this.#unmapEvent(start, size), sweep: true }, notifier);
-        start += size;
       }
     }
     this.#mapped.clear();
@@ -272,12 +270,4 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     const listeners = statuses.filter((status) => status !== null);
     if (listeners.length > 0) this.#observe(event, listeners);
   }
-}
-
-/** The largest power of two that `start` is aligned to and that fits into `length`. */
-function alignedPiece(start: bigint, length: bigint): bigint {
-  const largest = 1n << BigInt(length.toString(2).length - 1);
-  if (start === 0n) return largest;
-  const alignment = start & -start;
-  return alignment < largest ? alignment : largest;
 }

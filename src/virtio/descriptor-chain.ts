@@ -2,7 +2,10 @@ import { hex } from '../core/address.ts';
 import type { QueueMemory } from './queue-memory.ts';
 
 /** Bytes of one descriptor: address 8, length 4, flags 2, next 2 (Virtio 1.2, section 2.7.5). */
-export const DESCRIPTOR_SIZE = 16;
+const DESCRIPTOR_SIZE = 16;
+
+/** How many buffers a chain has at most, as in QEMU: an indirect table can have more descriptors. */
+const MOST_SEGMENTS = 1024;
 
 const Flag = { next: 1, write: 2, indirect: 4 } as const;
 
@@ -45,8 +48,11 @@ export class DescriptorChain {
     return lengthOf(this.writable);
   }
 
-  /** `length` bytes of what the driver sends, from `offset` on, or as many as there are; null: memory does not answer. */
-  read(offset = 0, length = this.readableLength - offset): Uint8Array | null {
+  /**
+   * `length` bytes of what the driver sends, from `offset` on, or as many as there are; null: memory does not answer.
+   * How many there are is the driver's word: 4 GiB a buffer at most, so that a device asks for what it needs.
+   */
+  read(offset: number, length: number): Uint8Array | null {
     const bytes = new Uint8Array(Math.max(0, Math.min(length, this.readableLength - offset)));
     const ok = this.#move(this.readable, offset, bytes, (address, part) => this.#memory.read(address, part));
     return ok ? bytes : null;
@@ -114,7 +120,9 @@ export function readChain(memory: QueueMemory, ring: Table, head: number): Descr
     const isWritable = (flags & Flag.write) !== 0;
     if (!isWritable && writable.length > 0) throw new QueueError('Incorrect order for descriptors');
     (isWritable ? writable : readable).push({ address, length });
-    if (readable.length + writable.length > table.size) throw new QueueError('Looped descriptor');
+    const count = readable.length + writable.length;
+    if (count > table.size) throw new QueueError('Looped descriptor');
+    if (count > MOST_SEGMENTS) throw new QueueError(`More than ${MOST_SEGMENTS} descriptors in an indirect table`);
     if ((flags & Flag.next) === 0) break;
     if (next >= table.size) throw new QueueError(`Desc next is ${next}, of ${table.size}`);
     descriptor = readDescriptor(memory, table, next);

@@ -3,8 +3,8 @@ import type { QueueMemory } from '../../src/virtio/queue-memory.ts';
 import { Feature } from '../../src/virtio/features.ts';
 import { VirtQueue } from '../../src/virtio/virtqueue.ts';
 
-export const TABLE = 0x1000;
-export const DRIVER = 0x2000;
+const TABLE = 0x1000;
+const DRIVER = 0x2000;
 export const DEVICE = 0x3000;
 export const INDIRECT = 0x4000;
 

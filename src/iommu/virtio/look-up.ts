@@ -1,4 +1,4 @@
-import { ADDRESS_LAST, hex, PAGE_SHIFT } from '../../core/address.ts';
+import { ADDRESS_LAST, ADDRESS_SPACE_SIZE, hex, PAGE_SHIFT } from '../../core/address.ts';
 import { permissionNames, Permission } from '../../memory/access.ts';
 import type { RegionMapping } from '../../memory/iommu-region.ts';
 import { translationFault } from '../faults.ts';
@@ -49,7 +49,8 @@ export class LookUp {
     if (pasid !== undefined || space.bypass || domain === null || domain.bypass) return { mappings: [] };
     const mappings: Mapping[] = [];
     let left = budget;
-    for (const mapping of this.#translation.reachable(domain, start, ADDRESS_LAST)) {
+    const first = start - (start % this.#translation.properties.granule);
+    for (const mapping of this.#translation.reachable(domain, first, ADDRESS_LAST)) {
       const previous = mappings.at(-1);
       if (left <= 0 || (mappings.length >= limit && !(previous && continues(previous, mapping)))) {
         return { mappings, next: mapping.start };
@@ -170,6 +171,7 @@ function continues(previous: Mapping, mapping: IoMapping): boolean {
   return (
     previous.iova + previous.size === mapping.start &&
     previous.address + previous.size === mapping.physical &&
+    previous.size + sizeOf(mapping) < ADDRESS_SPACE_SIZE &&
     previous.permissions.join() === permissionNames(permissionsOf(mapping)).join()
   );
 }

@@ -29,7 +29,7 @@ export class MappingNotifications {
       const entry = {
         target: this.#target,
         iova: start,
-        translated: mapping.physical + (start - mapping.start),
+        translated: BigInt.asUintN(64, mapping.physical + (start - mapping.start)),
         mask: size - 1n,
         permissions: permissionsOf(mapping),
       };

@@ -1,3 +1,4 @@
+import { ADDRESS_LAST, ADDRESS_SPACE_SIZE } from '../../core/address.ts';
 import { type Access, Permission, type Permissions } from '../../memory/access.ts';
 import type { Domain, Domains } from './domains.ts';
 import type { EndpointSpace } from './endpoint-space.ts';
@@ -70,16 +71,27 @@ export class Translation {
     return judgeMapping(domain, address, access);
   }
 
-  /** The parts of a domain's mappings from `first` to `last` (inclusive) that devices reach, by ascending address. */
+  /**
+   * The parts of a domain's mappings from `first` to `last` (inclusive) that devices reach, by ascending address; one of
+   * all addresses in two halves, so that every size has 64 bits.
+   */
   *reachable({ mappings }: Domain, first: bigint, last: bigint): Generator<IoMapping> {
     for (const mapping of mappings.entries()) {
       if (mapping.start > last) return;
       if (mapping.last < first || isEmpty(mapping) || permissionsOf(mapping) === Permission.none) continue;
       const start = mapping.start > first ? mapping.start : first;
       const end = mapping.last < last ? mapping.last : last;
-      yield { ...mapping, start, last: end, physical: mapping.physical + (start - mapping.start) };
+      const half = start + ADDRESS_SPACE_SIZE / 2n;
+      const whole = end - start === ADDRESS_LAST;
+      if (whole) yield partOf(mapping, start, half - 1n);
+      yield partOf(mapping, whole ? half : start, end);
     }
   }
+}
+
+function partOf(mapping: IoMapping, start: bigint, last: bigint): IoMapping {
+  const physical = BigInt.asUintN(64, mapping.physical + (start - mapping.start));
+  return { ...mapping, start, last, physical };
 }
 
 /** QEMU looks for a mapping of the address or of the one behind it: the byte in front of a mapping meets that, too. */

@@ -15,11 +15,14 @@ import {
   PROBE_SIZE,
   Queue,
   QUEUE_SIZE,
-  RequestStatus,
+  REQUEST_SIZE,
   RequestType,
   TAIL_SIZE,
 } from './protocol.ts';
 import type { RequestOutcome } from './requests.ts';
+
+/** Bytes that any request has at most for the device to read. */
+const LARGEST_REQUEST = Math.max(...Object.values(REQUEST_SIZE));
 
 /** One fault as the guest is told of it. */
 export interface FaultReport {
@@ -94,7 +97,7 @@ export class VirtioIommuDevice extends VirtioDevice {
       const { readableLength, writableLength } = chain;
       if (readableLength < HEAD_SIZE || writableLength < TAIL_SIZE)
         throw new QueueError('virtio-iommu bad head/tail size');
-      const request = chain.read();
+      const request = chain.read(0, LARGEST_REQUEST);
       if (request === null) throw new QueueError('A request cannot be read');
       const answer = this.#answer(request);
       if (!chain.write(0, answer)) throw new QueueError('The room for an answer is too short, or cannot be written');
@@ -131,8 +134,3 @@ export class VirtioIommuDevice extends VirtioDevice {
     return bytes;
   }
 }
-
-/** What a driver that gives every answer's status a name would say. */
-export const STATUS_NAMES: readonly (keyof typeof RequestStatus)[] = Object.keys(
-  RequestStatus,
-) as (keyof typeof RequestStatus)[];
