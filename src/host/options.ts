@@ -6,7 +6,7 @@ import type { PasidTableFormat } from '../memory/iommu-object.ts';
 
 /** What the `host-iommu` object sets; absent members keep their defaults. */
 export interface HostIommuOptions {
-  /** Width of a second-stage input address: 30 to 57 bits, default 48. */
+  /** Width of a second-stage input address: 30 to 64 bits, default 48. */
   readonly addressBits?: number;
   /** In bytes, out of 4 KiB, 2 MiB and 1 GiB; 4 KiB must be among them. Default: all three. */
   readonly pageSizes?: readonly bigint[];
@@ -103,7 +103,7 @@ export function settingsOf(options: HostIommuOptions): HostIommuSettings {
   }
   return {
     capabilities: {
-      addressBits: within('address-bits', options.addressBits ?? 48, 30, 57),
+      addressBits: within('address-bits', options.addressBits ?? 48, 30, 64),
       pageSizes,
       pasidBits: within('pasid-bits', options.pasidBits ?? MAXIMUM_PASID_BITS, 0, MAXIMUM_PASID_BITS),
       nesting: options.nesting ?? true,

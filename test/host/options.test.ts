@@ -67,7 +67,7 @@ describe('host-iommu options', () => {
   });
 
   it.each([
-    [{ 'address-bits': 29 }, "Parameter 'address-bits' does not take 29: give a whole number from 30 to 57"],
+    [{ 'address-bits': 29 }, "Parameter 'address-bits' does not take 29: give a whole number from 30 to 64"],
     [{ 'pasid-bits': '21' }, "Parameter 'pasid-bits' does not take 21: give a whole number from 0 to 20"],
     [{ 'iotlb-size': 0 }, "Parameter 'iotlb-size' does not take 0: give a whole number from 1 to 1048576"],
     [{ seed: 4294967296 }, "Parameter 'seed' does not take 4294967296: give a whole number from 0 to 4294967295"],
