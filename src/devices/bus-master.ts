@@ -1,13 +1,16 @@
 import { AddressSpaceDmaPath, type DmaPath, type DmaRequest, type DmaResult } from '../memory/dma.ts';
 import { PciDevice } from '../pci/device.ts';
 import { DmaAgent } from './dma-agent.ts';
+import type { DmaDevice } from './dma-device.ts';
 import { VfioPciDevice } from './vfio-pci.ts';
+import { VhostAgent } from './vhost-agent.ts';
 
 /**
  * The way of a device's DMA: an assigned function's goes through the host's IOMMU, every other one's through the
  * address space that the device sees.
  */
-export function dmaPathOf(device: PciDevice): DmaPath {
+export function dmaPathOf(device: DmaDevice): DmaPath {
+  if (!(device instanceof PciDevice)) return device.dmaPath;
   return new BusMasterPath(device, pathBehind(device));
 }
 
@@ -34,6 +37,7 @@ class BusMasterPath implements DmaPath {
 }
 
 function pathBehind(device: PciDevice): DmaPath {
-  if (device instanceof VfioPciDevice || device instanceof DmaAgent) return device.dmaPath;
+  if (device instanceof VfioPciDevice || device instanceof DmaAgent || device instanceof VhostAgent)
+    return device.dmaPath;
   return new AddressSpaceDmaPath(device.addressSpace, { attributes: { requester: device.requesterId() } });
 }

@@ -2,7 +2,7 @@ import { hex } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
 import type { OperationCounter } from '../core/operation.ts';
 import { Dma, type DmaPath, type SavedDma } from '../memory/dma.ts';
-import type { PciDevice } from '../pci/device.ts';
+import type { DmaDevice } from '../devices/dma-device.ts';
 import type { ModelEvents } from '../trace/model-events.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import { type DataEncoding, encodeData } from './data-encoding.ts';
@@ -10,7 +10,7 @@ import { type AfterReply, AT_ONCE } from './machine-events.ts';
 
 /** A transfer that a device is told to make. */
 export interface DmaOrder {
-  readonly device: PciDevice;
+  readonly device: DmaDevice;
   /** From the device to memory. */
   readonly write: boolean;
   readonly address: bigint;
@@ -22,7 +22,7 @@ export interface DmaOrder {
 export interface DmaTableParts {
   readonly operations: OperationCounter;
   readonly events: ModelEvents;
-  readonly pathOf: (device: PciDevice) => DmaPath;
+  readonly pathOf: (device: DmaDevice) => DmaPath;
 }
 
 export interface PendingDma {
@@ -35,7 +35,7 @@ export interface PendingDma {
 interface Entry {
   /** The number that the asker knows it by; null for one whose asker waits. */
   readonly id: number | null;
-  readonly device: PciDevice;
+  readonly device: DmaDevice;
   readonly dma: Dma;
 }
 
@@ -102,7 +102,7 @@ export class DmaTable implements Snapshottable<DmaTableState> {
   }
 
   /** Ends every transfer of `device`, or of all: they fail with `reason`. */
-  cancel(reason: string, device?: PciDevice): void {
+  cancel(reason: string, device?: DmaDevice): void {
     for (const entry of this.#entries) {
       if (device === undefined || entry.device === device) entry.dma.cancel(reason);
     }

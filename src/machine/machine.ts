@@ -5,6 +5,7 @@ import { OperationCounter } from '../core/operation.ts';
 import { dmaPathOf } from '../devices/bus-master.ts';
 import { registerDeviceTypes } from '../devices/catalogue.ts';
 import { type DeviceContext, UnitList } from '../devices/context.ts';
+import { type DmaDevice, isDmaDevice } from '../devices/dma-device.ts';
 import { pageGroupsOf } from '../devices/page-groups.ts';
 import { addObject, deleteObject } from '../devices/user-object.ts';
 import { Host } from '../host/host.ts';
@@ -28,16 +29,16 @@ import type { EventLogOptions } from '../trace/event-log.ts';
 import type { ModelEvents } from '../trace/model-events.ts';
 import { Trace } from '../trace/trace.ts';
 import { type ContainerInfo, Vfio } from '../vfio/vfio.ts';
-import { addRootPorts, bootPci, buildQ35, registerBoardTypes } from './board.ts';
+import type { Board } from './boards/board.ts';
+import { buildBoard } from './boards/boards.ts';
+import { registerBoardTypes } from './boards/q35/pci.ts';
 import { CharacterDevices, registerCharacterDeviceTypes } from './character-devices.ts';
-import { Chipset } from './chipset.ts';
 import { DmaGate } from './dma-gate.ts';
 import { DmaTable } from './dma-table.ts';
 import { Guests } from './guests.ts';
 import { type DeviceValues, Hotplug } from './hotplug.ts';
 import { type AfterReply, AT_ONCE, type MachineEvent, type ShutdownReason, Subscribers } from './machine-events.ts';
 import { InterruptLines } from './interrupt-lines.ts';
-import { installPlainRam, installRam } from './memory-layout.ts';
 import { type NotifierInfo, notifiersOf } from './notifiers.ts';
 import { RunState, type RunStatus } from './run-state.ts';
 import { checkLayout } from './layout-check.ts';
@@ -80,14 +81,11 @@ export class Machine {
   /** The I/O ports. */
   readonly io: AddressSpace;
   readonly interruptLines = new InterruptLines();
-  /** Null for a machine without PCI. */
-  readonly chipset: Chipset | null;
+  readonly board: Board;
   /** RAM in bytes. */
   readonly memorySize: bigint;
   readonly types = new TypeRegistry();
   readonly tree: MachineTree;
-  /** Null for a machine without PCI. */
-  readonly rootBus: PciBus | null;
   readonly host: Host;
   readonly vfio: Vfio;
   readonly dmas: DmaTable;
@@ -119,7 +117,8 @@ export class Machine {
       ...(options.host !== undefined && { options: options.host }),
     });
     this.vfio = new Vfio({ host: this.host, memory: this.memory, ...parts });
-    registerDeviceTypes(types, this.#deviceContext());
+    const context = this.#deviceContext();
+    registerDeviceTypes(types, context);
     registerBoardTypes(types);
     registerMachineTypes(types);
     registerCharacterDeviceTypes(types);
@@ -127,17 +126,20 @@ export class Machine {
     this.tree.machine.memorySize = memory;
     this.characterDevices = new CharacterDevices(this.tree.root.child('chardevs')!);
     for (const region of [system, this.io.root]) addRegion(this.tree.unattached, region);
-    const pci = MemoryRegion.container(topology, 'pci', 1n << 64n);
-    const decodes = { memory: pci, io: this.io.root };
-    this.rootBus = type.pci ? buildQ35(types, this.tree, this.memory, decodes) : null;
-    if (type.pci || memory > 0n) {
-      const ram = { types, objects: this.tree.objects, system, id: type.ramId, size: memory };
-      this.tree.machine.memoryBackend = type.pci ? installRam(ram, pci) : installPlainRam(ram);
-    }
-    this.chipset = this.rootBus === null ? null : this.#makeChipset(this.rootBus, pci, options.firmware);
+    this.board = buildBoard(type.board, {
+      type,
+      types,
+      tree: this.tree,
+      context,
+      memory: this.memory,
+      io: this.io,
+      lines: this.interruptLines,
+      memorySize: memory,
+      ...(options.firmware !== undefined && { firmware: options.firmware }),
+    });
     this.guests = new Guests(this.memory, () => this.units);
     this.#gate = new DmaGate(() => this.runState.status === 'debug');
-    const pathOf = (device: PciDevice): DmaPath => this.#gate.before(dmaPathOf(device));
+    const pathOf = (device: DmaDevice): DmaPath => this.#gate.before(dmaPathOf(device));
     this.dmas = new DmaTable({ operations, events: this.events, pathOf });
     const tell = (event: MachineEvent): void => this.#subscribers.tell(event);
     this.hotplug = new Hotplug({
@@ -149,7 +151,7 @@ export class Machine {
       tell,
       leaving: (device) => (device instanceof PciDevice && device.realized ? this.#leave(device) : () => {}),
     });
-    addRootPorts(this.hotplug.context, type.rootPorts);
+    this.board.populate(this.hotplug.context);
     this.runState = new RunState({ ...options, tell, resetModel: () => this.#reset() });
     this.trace.onBreak(() => this.runState.break());
   }
@@ -163,9 +165,14 @@ export class Machine {
     return this.tree.root;
   }
 
+  /** Null for a machine without PCI. */
+  get rootBus(): PciBus | null {
+    return this.board.rootBus;
+  }
+
   /** The interrupt messages that would have reached a processor; null for a machine without PCI. */
   get interrupts(): InterruptLog | null {
-    return this.chipset?.interrupts ?? null;
+    return this.board.interrupts;
   }
 
   /** The vIOMMUs. */
@@ -176,7 +183,7 @@ export class Machine {
   /** Called once, when everything of the start is there: devices that come later are hot-plugged. */
   finish(): void {
     this.hotplug.finish();
-    this.#bootPci();
+    this.board.boot();
     this.#makeAddressSpaces();
   }
 
@@ -195,15 +202,30 @@ export class Machine {
     return this.rootBus === null ? [] : allDevices(this.rootBus);
   }
 
-  /** The function that an id, a QOM path or a BDF names. @throws CommandError (DeviceNotFound, or that it is unrealized) */
-  findDevice(text: string): PciDevice {
+  /** All that do DMA by themselves: the PCI functions, then those on other buses. */
+  dmaDevices(): readonly DmaDevice[] {
+    return [...this.devices(), ...this.board.devicesBeyondPci()];
+  }
+
+  /**
+   * The device on whatever bus that an id, a QOM path or (of PCI) a BDF names.
+   * @throws CommandError (DeviceNotFound, or that it is unrealized)
+   */
+  findDevice(text: string): DmaDevice {
     const bdf = parseBdf(text);
     const found = bdf === null ? this.#byName(text) : this.rootBus === null ? null : findByBdf(this.rootBus, bdf);
-    if (!(found instanceof PciDevice)) throw new CommandError(`Device '${text}' not found`, 'DeviceNotFound');
+    if (!isDmaDevice(found)) throw new CommandError(`Device '${text}' not found`, 'DeviceNotFound');
     if (!found.realized) {
       throw new CommandError(`Device '${text}' is not realized: set its property 'realized' to true first`);
     }
     return found;
+  }
+
+  /** The PCI function that an id, a QOM path or a BDF names. @throws CommandError also for a device of another bus */
+  findPciDevice(text: string): PciDevice {
+    const device = this.findDevice(text);
+    if (device instanceof PciDevice) return device;
+    throw new CommandError(`Device '${text}' is of type ${device.type.name}, and no PCI function`);
   }
 
   /** The vIOMMU that an id or a QOM path names. @throws CommandError (DeviceNotFound) */
@@ -214,7 +236,7 @@ export class Machine {
   }
 
   /** A device's view of memory behind a vIOMMU; null where none stands in front of it. */
-  spaceOf(device: PciDevice): DeviceSpace | null {
+  spaceOf(device: DmaDevice): DeviceSpace | null {
     return this.#units.spaceOf(device.addressSpace);
   }
 
@@ -309,7 +331,10 @@ export class Machine {
 
   #byName(text: string): QomObject | null {
     const { peripheral, root } = this.tree;
-    return peripheral.child(text) ?? resolvePath(root, text, 'pci-device').object;
+    const named = peripheral.child(text);
+    if (named !== null) return named;
+    const [pci, vio] = ['pci-device', 'vio-spapr-device'].map((type) => resolvePath(root, text, type).object);
+    return pci ?? vio ?? null;
   }
 
   #reset(): void {
@@ -318,33 +343,14 @@ export class Machine {
     for (const unit of this.units) unit.reset();
     this.guests.reset();
     for (const device of this.devices()) device.reset();
-    this.chipset?.reset();
-    this.#bootPci();
+    this.board.reset();
+    this.board.boot();
     this.checkLayout('reset');
   }
 
   /** A unit makes a device's address space when it is first asked for; every device has one from the start. */
   #makeAddressSpaces(): void {
     for (const device of this.devices()) device.connectBusMaster();
-  }
-
-  /** Firmware sets PCI up at each start; without firmware its registers stay at 0. */
-  #bootPci(): void {
-    if (this.type.numbersBuses && this.rootBus !== null) bootPci(this.rootBus);
-  }
-
-  #makeChipset(rootBus: PciBus, pci: MemoryRegion, firmware: Uint8Array | undefined): Chipset {
-    const { operations, memory, io, interruptLines: lines, memorySize } = this;
-    return new Chipset({
-      operations,
-      memory,
-      io,
-      pci,
-      rootBus,
-      lines,
-      memorySize,
-      ...(firmware !== undefined && { firmware }),
-    });
   }
 
   #deviceContext(): DeviceContext {

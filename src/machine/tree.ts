@@ -42,10 +42,10 @@ export function unplugAck(type: MachineType): Property<UnplugAcknowledgement> {
 function definitionOf(type: MachineType): TypeDefinition {
   return {
     name: type.qomType,
-    parent: type.pci ? 'generic-pc-machine' : 'machine',
+    parent: type.board === 'q35' ? 'generic-pc-machine' : 'machine',
     description: type.description,
-    properties: type.pci ? [unplugAck(type)] : [],
-    instanceProperties: type.pci ? boardProperties : [],
+    properties: type.board !== 'none' ? [unplugAck(type)] : [],
+    instanceProperties: type.board === 'q35' ? boardProperties : [],
     create: (qomType) => new MachineObject(qomType),
   };
 }
@@ -62,7 +62,7 @@ export function registerMachineTypes(types: TypeRegistry): void {
 export function buildTree(types: TypeRegistry, type: MachineType): MachineTree {
   const machine = types.require(type.qomType).create();
   if (!(machine instanceof MachineObject)) throw new Error(`${type.qomType} makes no machine`);
-  if (type.pci) machine.assign(firmwareProperty, 'bios-256k.bin');
+  if (type.board === 'q35') machine.assign(firmwareProperty, 'bios-256k.bin');
   const root = createTree(types, machine);
   const objects = root.child('objects');
   if (objects === null) throw new Error('A new tree has no /objects');

@@ -1,4 +1,5 @@
 import { CommandError } from '../core/errors.ts';
+import type { BoardName } from './boards/boards.ts';
 
 const MIB = 1n << 20n;
 
@@ -13,8 +14,8 @@ export interface MachineType {
   readonly description: string;
   readonly isDefault: boolean;
   readonly cpuMax: number;
-  /** A q35 board: host bridge, root bus pcie.0, fixed functions. Without it there is neither PCI nor RAM. */
-  readonly pci: boolean;
+  /** What the machine has from the start. */
+  readonly board: BoardName;
   readonly unplugAck: UnplugAcknowledgement;
   /** In bytes, by whether -nodefaults was given. */
   readonly memory: { readonly defaults: bigint; readonly noDefaults: bigint };
@@ -34,7 +35,7 @@ const viommu: MachineType = {
   description: 'Q35 with free root ports, a scalable-mode vIOMMU and a guest that acknowledges unplugs',
   isDefault: true,
   cpuMax: 1,
-  pci: true,
+  board: 'q35',
   unplugAck: 'at-once',
   ramId: 'pc.ram',
   memory: { defaults: 4096n * MIB, noDefaults: 128n * MIB },
@@ -50,9 +51,25 @@ const q35: MachineType = {
   description: 'Standard PC (Q35 + ICH9, 2009)',
   isDefault: false,
   cpuMax: 288,
-  pci: true,
+  board: 'q35',
   unplugAck: 'guest',
   ramId: 'pc.ram',
+  memory: { defaults: 128n * MIB, noDefaults: 128n * MIB },
+  rootPorts: 0,
+  numbersBuses: false,
+  defaultIommu: null,
+};
+
+const s390: MachineType = {
+  name: 's390-ccw-virtio-7.2',
+  alias: 's390-ccw-virtio',
+  qomType: 's390-ccw-virtio-7.2-machine',
+  description: 'Virtual s390x machine (version 7.2)',
+  isDefault: false,
+  cpuMax: 248,
+  board: 's390',
+  unplugAck: 'at-once',
+  ramId: 's390.ram',
   memory: { defaults: 128n * MIB, noDefaults: 128n * MIB },
   rootPorts: 0,
   numbersBuses: false,
@@ -65,7 +82,7 @@ const none: MachineType = {
   description: 'empty machine',
   isDefault: false,
   cpuMax: 1,
-  pci: false,
+  board: 'none',
   unplugAck: 'guest',
   ramId: 'ram',
   memory: { defaults: 0n, noDefaults: 0n },
@@ -74,7 +91,7 @@ const none: MachineType = {
   defaultIommu: null,
 };
 
-const TYPES: readonly MachineType[] = [viommu, q35, none];
+const TYPES: readonly MachineType[] = [viommu, q35, s390, none];
 
 export function machineTypes(): readonly MachineType[] {
   return TYPES;

@@ -18,7 +18,10 @@ function driven(machine: Machine, name: string): { driver: GuestDriver; sourceId
   const space = machine.spaceOf(device);
   if (space === null)
     throw new CommandError(`Device '${device.label}' is behind no vIOMMU; there is nothing to map it in`);
-  return { driver: machine.guests.driverOf(space.unit), sourceId: space.guestId ?? device.requesterId() };
+  return {
+    driver: machine.guests.driverOf(space.unit),
+    sourceId: space.guestId ?? machine.findPciDevice(name).requesterId(),
+  };
 }
 
 const withPasid = (pasid: number | undefined): { pasid?: number } => (pasid === undefined ? {} : { pasid });

@@ -1,17 +1,17 @@
 import type { Gpa } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
+import type { DmaDevice } from '../devices/dma-device.ts';
 import { VfioPciDevice } from '../devices/vfio-pci.ts';
 import type { CommandMap } from '../generated/types.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { FlushResult, IommuObject } from '../memory/iommu-object.ts';
-import type { PciDevice } from '../pci/device.ts';
 import { deviceTlbFlush, iotlbFlush, pasidCacheFlush } from './flush-arguments.ts';
 import type { HandlersOf } from './handlers-of.ts';
 
 /** Used as the size of a bind that is going to be refused, because no host stands behind the device to ask. */
 const noHostSize = 4096n;
 
-function objectOf(device: PciDevice): IommuObject {
+function objectOf(device: DmaDevice): IommuObject {
   const object = device.addressSpace.iommuObject();
   if (object === null) {
     throw new CommandError(
@@ -58,7 +58,7 @@ export function iommuHandlers(
       return object.flushPasidCache(pasidCacheFlush(args), 'command');
     },
     'iommu-flush-device-iotlb': (args) => {
-      const device = machine.findDevice(args.device);
+      const device = machine.findPciDevice(args.device);
       const flush = deviceTlbFlush(args);
       const viommu = device.bus.effectiveIommuOps();
       if (viommu?.flushDeviceIotlb === undefined) {

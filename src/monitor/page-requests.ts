@@ -7,7 +7,7 @@ import type { HandlersOf } from './handlers-of.ts';
 export function pageRequestHandlers(machine: Machine): HandlersOf<'page-response' | 'query-page-requests'> {
   return {
     'page-response': ({ device, group, pasid, response }) => {
-      const groups = pageGroupsOf(machine.findDevice(device));
+      const groups = pageGroupsOf(machine.findPciDevice(device));
       if (groups === null) {
         throw new CommandError(
           `Device '${device}' makes no page requests: a dma-agent does with pri=on, a vfio-pci where its host function can`,

@@ -1,11 +1,12 @@
 import { hex } from '../core/address.ts';
 import { CommandError } from '../core/errors.ts';
+import type { DmaDevice } from '../devices/dma-device.ts';
 import { VfioPciDevice } from '../devices/vfio-pci.ts';
 import type { CommandMap } from '../generated/types.ts';
 import { type Reach, ReverseSearch } from '../iommu/reverse-search.ts';
 import type { Machine } from '../machine/machine.ts';
 import { Permission } from '../memory/access.ts';
-import type { PciDevice } from '../pci/device.ts';
+import { PciDevice } from '../pci/device.ts';
 import type { HandlersOf } from './handlers-of.ts';
 
 type Arguments = CommandMap['iommu-reverse-translate']['arguments'];
@@ -18,8 +19,8 @@ const BUDGET = 1_000_000;
 const ADDRESS_BITS = 52n;
 const PAGE_SHIFT = 12;
 
-function reachOf(machine: Machine, device: PciDevice, search: ReverseSearch, space: Arguments['space']): Reach[] {
-  if (!device.busMasterEnabled) return [];
+function reachOf(machine: Machine, device: DmaDevice, search: ReverseSearch, space: Arguments['space']): Reach[] {
+  if (device instanceof PciDevice && !device.busMasterEnabled) return [];
   if (space === 'host') {
     if (!(device instanceof VfioPciDevice)) return [];
     return machine.host.iommu.reverseLookUp.search(device.vfio.function, search);
@@ -49,7 +50,7 @@ export function reverseTranslationHandlers(machine: Machine): HandlersOf<'iommu-
         );
       }
       const search = new ReverseSearch({ address, limit, budget: BUDGET });
-      const users = (named === null ? machine.devices() : [named]).flatMap((device) =>
+      const users = (named === null ? machine.dmaDevices() : [named]).flatMap((device) =>
         reachOf(machine, device, search, space).map((reach) => ({ device: device.label, ...reach })),
       );
       return { users, complete: search.complete };

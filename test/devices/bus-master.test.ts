@@ -9,7 +9,7 @@ const READ = { address: 0x1000n, write: false, bytes: new Uint8Array(4) };
 describe('a function that is no bus master', () => {
   it('reaches nothing, and the sentence says what to set', () => {
     const { machine } = new MachineRig({ type: 'q35', devices: [{ values: { driver: 'edu', id: 'e', addr: '3' } }] });
-    const edu = machine.findDevice('e');
+    const edu = machine.findPciDevice('e');
     const path = dmaPathOf(edu);
     const refused = path.move(READ);
     expect(refused.kind === 'fault' && refused.sentence).toBe(
@@ -25,7 +25,7 @@ describe('a function that is no bus master', () => {
   it('is stopped on machine viommu, too, once software says so', () => {
     const rig = new MachineRig();
     rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' });
-    const nic = rig.machine.findDevice('nic0');
+    const nic = rig.machine.findPciDevice('nic0');
     expect(dmaPathOf(nic).move(READ)).toEqual({ kind: 'moved' });
     nic.writeConfig(4, 2, 0);
     expect(dmaPathOf(nic).move(READ)).toMatchObject({ kind: 'fault' });
@@ -36,7 +36,7 @@ describe('vfio-pci', () => {
   it('shows what the host’s function can do', () => {
     const rig = new MachineRig();
     rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' });
-    const nic = rig.machine.findDevice('nic0');
+    const nic = rig.machine.findPciDevice('nic0');
     const ids: number[] = [];
     for (let at = 0x100; at !== 0; at = nic.readConfig(at + 2, 2) >>> 4) ids.push(nic.readConfig(at, 2));
     // ATS, page requests, PASID of 20 bits.
@@ -64,7 +64,7 @@ describe('saved registers', () => {
     const rig = new MachineRig();
     rig.add({ driver: 'edu', id: 'e', bus: 'rp0' });
     const { machine } = rig;
-    const [edu, port] = [machine.findDevice('e'), machine.findDevice('rp0')];
+    const [edu, port] = [machine.findPciDevice('e'), machine.findPciDevice('rp0')];
     const before = [edu.save(), port.save()] as const;
     const shown = (): string[] =>
       machine.memory.flatView.ranges.map(({ start, region }) => `${start.toString(16)} ${region.name}`);

@@ -13,19 +13,19 @@ function rig(unit: Record<string, unknown>, agent: Record<string, unknown>) {
   const command: MachineRig['command'] = (body) => all.command(body);
   const dma = (write: boolean, address: bigint, pasid?: number): string =>
     command(() => {
-      const device = machine.findDevice('agent0');
+      const device = machine.findPciDevice('agent0');
       const tag = pasid === undefined ? {} : { pasid };
       return machine.dmas.run({ device, write, address, data: new Uint8Array(8).fill(7), ...tag });
     });
   const driver = machine.guests.driverOf(machine.units[0]!);
   const enable = () => command(() => driver.enable('scalable', { address: 0x100_0000n, size: 0x20_0000n }));
-  const order = () => ({ sourceId: machine.findDevice('agent0').requesterId(), iova: IOVA, size: 0x1000n });
+  const order = () => ({ sourceId: machine.findPciDevice('agent0').requesterId(), iova: IOVA, size: 0x1000n });
   const map = (permissions: ('read' | 'write')[], pasid?: number): string =>
     command(() => driver.map({ ...order(), address: 0x20_0000n, permissions, ...(pasid && { pasid }) }));
   const unmap = (pasid?: number): string =>
     command(() => driver.unmap({ ...order(), flush: true, ...(pasid && { pasid }) }));
   const agentOf = (): DmaAgent => {
-    const found = machine.findDevice('agent0');
+    const found = machine.findPciDevice('agent0');
     if (!(found instanceof DmaAgent)) throw new Error('agent0 is another device');
     return found;
   };
@@ -36,9 +36,9 @@ describe('dma-agent', () => {
   it('is hot-pluggable behind a root port, and goes again', () => {
     const { machine, refused, command } = rig({}, {});
     expect(refused).toBe('{}');
-    expect(machine.findDevice('agent0').bus.busName).toBe('rp0');
+    expect(machine.findPciDevice('agent0').bus.busName).toBe('rp0');
     expect(command(() => machine.deviceDelete('agent0'))).toBe('{}');
-    expect(() => machine.findDevice('agent0')).toThrow('not found');
+    expect(() => machine.findPciDevice('agent0')).toThrow('not found');
   });
 
   it('moves data with and without PASID through the unit, and nothing before the guest maps it', () => {
@@ -87,7 +87,7 @@ describe('dma-agent', () => {
   it('with ATS needs a unit that answers: device-iotlb=on', () => {
     const { refused, machine } = rig({}, { ats: true });
     expect(refused).toMatch(/requires device IOTLB mode/);
-    expect(() => machine.findDevice('agent0')).toThrow('not found');
+    expect(() => machine.findPciDevice('agent0')).toThrow('not found');
   });
 
   it('comes back with its cache', () => {
@@ -152,7 +152,7 @@ describe('page requests', () => {
     );
     model.length = 0;
     const start = (): void => {
-      const device = machine.findDevice('agent0');
+      const device = machine.findPciDevice('agent0');
       const order = { device, write: false, address: IOVA + 8n, data: new Uint8Array(4), pasid: 5 };
       command((afterReply) => machine.dmas.start(order, 'hex', afterReply));
     };
@@ -169,7 +169,7 @@ describe('page requests', () => {
     const respond = (group: number, code: bigint): void => {
       const queue = word(REGISTERS + 0x90n) & ~0xfffn;
       const tail = word(REGISTERS + 0x88n);
-      const source = BigInt(machine.findDevice('agent0').requesterId());
+      const source = BigInt(machine.findPciDevice('agent0').requesterId());
       store(queue + tail, 9n | (1n << 4n) | (code << 12n) | (source << 16n) | (5n << 32n));
       for (const at of [16n, 24n]) store(queue + tail + at, 0n);
       store(queue + tail + 8n, BigInt(group) << 3n);
@@ -241,7 +241,7 @@ describe('page requests', () => {
       'a bus of conventional PCI, which has no translation requests',
     );
     expect(all.add({ driver: 'dma-agent', id: 'agent0', bus: 'bridge0', addr: '2' })).toBe('{}');
-    const device = all.machine.findDevice('agent0');
+    const device = all.machine.findPciDevice('agent0');
     const read = (pasid?: number): string =>
       all.command(() => {
         const tag = pasid === undefined ? {} : { pasid };

@@ -13,7 +13,7 @@ function rig(options = 'dma_mask=0xffffffffffffffff'): { rig: MachineRig; ports:
   const [name = '', mask = ''] = options.split('=');
   const values = { driver: 'edu', id: 'edu0', addr: '3', [name]: mask };
   const made = new MachineRig({ type: 'q35', devices: [{ values }] });
-  const edu = made.machine.findDevice('edu0');
+  const edu = made.machine.findPciDevice('edu0');
   if (!(edu instanceof EduDevice)) throw new Error('edu0 is no edu');
   const ports = new Ports(made.machine);
   ports.setUp(EDU, BAR);
@@ -165,7 +165,7 @@ describe('edu', () => {
   it('that is unplugged no longer finishes its transfer', () => {
     const made = new MachineRig();
     made.add({ driver: 'edu', id: 'e' });
-    const edu = made.machine.findDevice('e');
+    const edu = made.machine.findPciDevice('e');
     const bar = Number(edu.registers.bars.addressOf(edu.identity.bars![0]!));
     const ports = new Ports(made.machine);
     ports.write(bar + 0x90, 8, 4);

@@ -11,7 +11,7 @@ function rig(): { rig: MachineRig; ports: Ports; device: IommuTestdev } {
     type: 'q35',
     devices: [{ values: { driver: 'iommu-testdev', id: 'itd0', addr: '4' } }],
   });
-  const device = made.machine.findDevice('itd0');
+  const device = made.machine.findPciDevice('itd0');
   if (!(device instanceof IommuTestdev)) throw new Error('itd0 is no iommu-testdev');
   const ports = new Ports(made.machine);
   ports.setUp(DEVFN, BAR);

@@ -75,7 +75,7 @@ describe('types', () => {
       ...['host-function', 'host-iommu', 'iommufd', 'iothread', 'memory-backend-file', 'memory-backend-memfd'],
       ...['memory-backend-ram', 'thread-context'],
     ]);
-    expect(names('x86-iommu')).toEqual(['intel-iommu']);
+    expect(names('x86-iommu').sort()).toEqual(['amd-iommu', 'intel-iommu']);
     expect(names('machine').sort()).toEqual(['none-machine', 'pc-q35-7.2-machine', 'viommu-machine']);
     expect(names('pci-device')).toEqual(expect.arrayContaining(['vfio-pci', 'edu', 'pci-testdev', 'mch', 'ich9-ahci']));
   });
@@ -103,7 +103,7 @@ describe('realized, written from outside', () => {
     const vfio = rig.machine.describeVfio();
     expect(set(rig, 'nic0', false)).toBe('{}');
     expect(rig.machine.describeVfio()).toEqual([]);
-    expect(rig.command(() => rig.machine.findDevice('nic0'))).toBe(
+    expect(rig.command(() => rig.machine.findPciDevice('nic0'))).toBe(
       "Device 'nic0' is not realized: set its property 'realized' to true first",
     );
     expect(set(rig, 'nic0', true)).toBe('{}');

@@ -16,12 +16,12 @@ function rig() {
   const { machine } = all;
   const unit = machine.units[0]!;
   const driver = machine.guests.driverOf(unit);
-  const sourceId = machine.findDevice('nic0').requesterId();
+  const sourceId = machine.findPciDevice('nic0').requesterId();
   all.command(() => driver.enable('legacy', { address: 0x100_0000n, size: 0x20_0000n }));
   all.command(() =>
     driver.map({ sourceId, iova: IOVA, address: 0x20_0000n, size: 0x1000n, permissions: ['read', 'write'] }),
   );
-  const edu = machine.findDevice('edu0');
+  const edu = machine.findPciDevice('edu0');
   const answer = (address: bigint) => unit.translate(spaceAt(unit, edu.bus, edu.devfn), { address, access: 'read' });
   return { all, machine, unit, edu, answer };
 }
@@ -42,7 +42,7 @@ describe('devices behind a bridge of conventional PCI', () => {
       { iommu: 'unit0', device: 'nic0', bypass: true },
     ]);
     expect(answer(0x9_0000n)).toMatchObject({ result: 'translated', source: 'bypass' });
-    expect(edu.bus.addressSpaceOf(edu.devfn)).toBe(machine.findDevice('nic0').bus.addressSpaceOf(0x10));
+    expect(edu.bus.addressSpaceOf(edu.devfn)).toBe(machine.findPciDevice('nic0').bus.addressSpaceOf(0x10));
   });
 
   it('keep what is shown when one of them is unplugged, and go back with the last', () => {

@@ -28,7 +28,7 @@ function rig(device: Record<string, unknown> = {}, objects: readonly Record<stri
   };
   for (const values of objects) command(() => machine.objectAdd(values));
   const refused = all.add({ driver: 'vfio-pci', host: '0000:3b:00.0', id: 'dev0', ...device });
-  const found = () => machine.findDevice('dev0');
+  const found = () => machine.findPciDevice('dev0');
   const fn = machine.host.findFunction({ segment: 0, bus: 0x3b, device: 0, function: 0 })!;
   const unit = machine.units[0]!;
   const driver = machine.guests.driverOf(unit);

@@ -15,7 +15,7 @@ function small(startPaused = false): MachineRig {
 
 /** Orders a DMA of `size` bytes that nobody waits for; it begins behind its reply. */
 function startDma(rig: MachineRig, id: string, size = 1): void {
-  const device = rig.machine.findDevice(id);
+  const device = rig.machine.findPciDevice(id);
   rig.command((afterReply) =>
     rig.machine.dmas.start({ device, write: true, address: 0x1000n, data: new Uint8Array(size) }, 'hex', afterReply),
   );

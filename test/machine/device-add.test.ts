@@ -135,7 +135,7 @@ describe('finding a device', () => {
   const rig = new MachineRig({ devices: [plugged('edu', { id: 'e0' }), plugged('edu')] });
 
   it.each(['e0', '/machine/peripheral/e0', '00:01.0', '0000:00:01.0'])('%s is the device with an id', (text) => {
-    expect(rig.machine.findDevice(text).label).toBe('e0');
+    expect(rig.machine.findPciDevice(text).label).toBe('e0');
   });
 
   it.each([
@@ -144,13 +144,13 @@ describe('finding a device', () => {
     ['00:02.0', '/machine/peripheral-anon/device[1]'],
     ['rp0', 'rp0'],
   ])('%s is %s', (text, label) => {
-    expect(rig.machine.findDevice(text).label).toBe(label);
+    expect(rig.machine.findPciDevice(text).label).toBe(label);
   });
 
   it.each(['nope', '', '00:1e.0', '0001:00:01.0', '/machine', '/machine/peripheral-anon/device[0]', 'ff:00.0'])(
     "'%s' is none",
     (text) => {
-      expect(rig.command(() => rig.machine.findDevice(text))).toBe(`DeviceNotFound: Device '${text}' not found`);
+      expect(rig.command(() => rig.machine.findPciDevice(text))).toBe(`DeviceNotFound: Device '${text}' not found`);
     },
   );
 
@@ -158,6 +158,6 @@ describe('finding a device', () => {
     const path = '/machine/peripheral-anon/device[0]';
     expect(rig.machine.findUnit(path)).toBe(rig.machine.units[0]);
     expect(rig.command(() => rig.machine.findUnit('e0'))).toBe("DeviceNotFound: Device 'e0' not found");
-    expect(rig.machine.spaceOf(rig.machine.findDevice('e0'))?.unit).toBe(rig.machine.units[0]);
+    expect(rig.machine.spaceOf(rig.machine.findPciDevice('e0'))?.unit).toBe(rig.machine.units[0]);
   });
 });

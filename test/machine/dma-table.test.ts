@@ -53,7 +53,7 @@ function waitingTable(rig: MachineRig): { table: DmaTable; path: WaitingPath } {
 describe('a DMA that is waited for', () => {
   it('of an emulated device goes through its address space, at once', () => {
     const rig = small();
-    const device = rig.machine.findDevice('e0');
+    const device = rig.machine.findPciDevice('e0');
     const written = rig.machine.dmas.run({ device, write: true, address: 0x1ffen, data: Uint8Array.of(1, 2, 3, 4) });
     expect(written).toBeInstanceOf(Uint8Array);
     const bytes = new Uint8Array(4);
@@ -76,7 +76,7 @@ describe('a DMA that is waited for', () => {
 
   it('that fails says where and how many bytes had moved; these stay moved', () => {
     const rig = small();
-    const device = rig.machine.findDevice('e0');
+    const device = rig.machine.findPciDevice('e0');
     const order = { device, write: true, address: 16n * MIB - 0x1000n, data: new Uint8Array(0x1800).fill(5) };
     expect(message(() => rig.machine.dmas.run(order))).toBe(
       "DMA write of 6144 bytes at 0xfff000 by device 'e0' failed at 0x1000000 after 4096 bytes: " +
@@ -90,7 +90,7 @@ describe('a DMA that is waited for', () => {
 
   it('of an emulated device has no PASID', () => {
     const rig = small();
-    const device = rig.machine.findDevice('e0');
+    const device = rig.machine.findPciDevice('e0');
     const order = { device, write: false, address: 0n, data: new Uint8Array(1), pasid: 1 };
     expect(message(() => rig.machine.dmas.run(order))).toContain('takes no requests with PASID 1');
   });
@@ -98,7 +98,7 @@ describe('a DMA that is waited for', () => {
   it('gives a promise where it has to wait', async () => {
     const rig = small();
     const { table, path } = waitingTable(rig);
-    const device = rig.machine.findDevice('e0');
+    const device = rig.machine.findPciDevice('e0');
     const result = table.run({ device, write: false, address: 0n, data: new Uint8Array(2) });
     expect(result).toBeInstanceOf(Promise);
     expect(table.pending()).toEqual([]);
@@ -109,7 +109,7 @@ describe('a DMA that is waited for', () => {
   it('fails when its device goes while it waits', async () => {
     const rig = small();
     const { table } = waitingTable(rig);
-    const device = rig.machine.findDevice('e0');
+    const device = rig.machine.findPciDevice('e0');
     const result = table.run({ device, write: false, address: 0x10n, data: new Uint8Array(2) });
     table.cancel('The device left', device);
     await expect(result).rejects.toThrow(
@@ -121,7 +121,7 @@ describe('a DMA that is waited for', () => {
 describe('a DMA that is not waited for', () => {
   it('begins behind the reply that tells its number, and tells its end', () => {
     const rig = small();
-    const device = rig.machine.findDevice('e0');
+    const device = rig.machine.findPciDevice('e0');
     rig.machine.memory.write(0x40n, Uint8Array.of(0xde, 0xad));
     const order = { device, write: false, address: 0x40n, data: new Uint8Array(2) };
     const numbers: number[] = [];
@@ -145,7 +145,7 @@ describe('a DMA that is not waited for', () => {
   it('keeps the number of its operation while others run', () => {
     const rig = small();
     const { table, path } = waitingTable(rig);
-    const device = rig.machine.findDevice('e0');
+    const device = rig.machine.findPciDevice('e0');
     rig.command((later) =>
       table.start({ device, write: false, address: 0n, data: new Uint8Array(1) }, 'base64', later),
     );
@@ -158,12 +158,12 @@ describe('a DMA that is not waited for', () => {
   it('ends with an error when its device is unplugged or the machine reset', () => {
     const rig = new MachineRig();
     rig.add({ driver: 'edu', id: 'e0' });
-    const device = rig.machine.findDevice('e0');
+    const device = rig.machine.findPciDevice('e0');
     const order = { device, write: false, address: 0n, data: new Uint8Array(1) };
     // Neither has begun when its device goes: the reply is still to come.
     const never = (): void => {};
     rig.machine.dmas.start(order, 'hex', never);
-    rig.machine.dmas.start({ ...order, device: rig.machine.findDevice('rp0') }, 'hex', never);
+    rig.machine.dmas.start({ ...order, device: rig.machine.findPciDevice('rp0') }, 'hex', never);
     rig.remove('e0');
     expect(rig.model.map(({ data }) => data)).toMatchObject([
       {
@@ -180,7 +180,7 @@ describe('a DMA that is not waited for', () => {
   it('is saved and restored', () => {
     const rig = small();
     const { table, path } = waitingTable(rig);
-    const device = rig.machine.findDevice('e0');
+    const device = rig.machine.findPciDevice('e0');
     const empty = table.save();
     table.start({ device, write: false, address: 0n, data: new Uint8Array(1) }, 'hex');
     const saved = table.save();

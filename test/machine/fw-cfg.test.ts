@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MachineRig } from './support.ts';
+import type { Q35Board } from '../../src/machine/boards/q35/q35.ts';
 import { Ports } from './ports.ts';
 
 function q35(): { rig: MachineRig; ports: Ports } {
@@ -78,13 +79,13 @@ describe('the rest of the board', () => {
     ports.out(0x510, 2, 3);
     ports.in(0x511, 1);
     ports.write(0xfee0_0000, 4, 7);
-    const { chipset } = rig.machine;
-    const state = chipset!.save();
+    const board = rig.machine.board as Q35Board;
+    const state = board.save();
     rig.machine.operations.run(() => rig.machine.reset());
     expect(ports.in(0xcf8, 4)).toBe(0);
-    chipset!.restore(state);
+    board.restore(state);
     expect(ports.in(0xcf8, 4)).toBe(0x8000_0010);
-    expect(chipset!.save()).toEqual(state);
+    expect(board.save()).toEqual(state);
     expect([ports.in(0x511, 1), ports.in(0x511, 1), ports.in(0x511, 1)]).toEqual([0, 0, 0x20]);
   });
 });

@@ -8,7 +8,7 @@ function rig() {
   const all = new MachineRig({ devices: [{ values: { driver: 'dma-agent', id: 'agent0', bus: 'rp0' } }] });
   const { machine } = all;
   const driver = machine.guests.driverOf(machine.units[0]!);
-  const order = { sourceId: machine.findDevice('agent0').requesterId(), iova: 0n, size: 0x1000n };
+  const order = { sourceId: machine.findPciDevice('agent0').requesterId(), iova: 0n, size: 0x1000n };
   all.command(() => driver.enable('scalable', TABLES));
   all.command(() => driver.map({ ...order, address: 0x20_0000n, permissions: ['read'] }));
   return { machine, driver, order, command: (body: () => unknown) => all.command(body) };
@@ -32,6 +32,8 @@ describe('the built-in guest of a machine', () => {
     machine.guests.restore(state);
     expect(machine.guests.save()).toEqual(state);
     expect(command(() => driver.unmap({ ...order, flush: true }))).toBe('{}');
-    expect(() => machine.guests.restore([{ ...state[0]!, unit: 'other' }])).toThrow("no vIOMMU 'other'");
+    expect(() => machine.guests.restore({ ...state, units: [{ ...state.units[0]!, unit: 'other' }] })).toThrow(
+      "no vIOMMU 'other'",
+    );
   });
 });

@@ -64,7 +64,7 @@ describe('machine viommu', () => {
     rig.add({ driver: 'pci-testdev', id: 't0', bus: 'rp2' });
     rig.add({ driver: 'edu', id: 'e1' });
     rig.add({ driver: 'edu', id: 'e2' });
-    const at = (id: string): string => formatBdf(rig.machine.findDevice(id).bdf());
+    const at = (id: string): string => formatBdf(rig.machine.findPciDevice(id).bdf());
     expect(['e0', 't0', 'e1', 'e2'].map(at)).toEqual(['0000:01:00.0', '0000:03:00.0', '0000:02:00.0', '0000:04:00.0']);
     for (const id of ['e3', 'e4', 'e5', 'e6']) expect(rig.add({ driver: 'edu', id })).toBe('{}');
     expect(rig.add({ driver: 'edu', id: 'e7' })).toBe(
@@ -77,7 +77,7 @@ describe('machine viommu', () => {
 
   it('puts a device of the command line on the root bus', () => {
     const { machine } = new MachineRig({ devices: [{ values: { driver: 'edu', id: 'e0' } }] });
-    expect(formatBdf(machine.findDevice('e0').bdf())).toBe('0000:00:01.0');
+    expect(formatBdf(machine.findPciDevice('e0').bdf())).toBe('0000:00:01.0');
   });
 
   it('realizes a vIOMMU before the devices that were written in front of it', () => {
@@ -108,8 +108,8 @@ describe('machine q35', () => {
         { values: { driver: 'edu', id: 'e0', bus: 'rp1' } },
       ],
     });
-    expect(formatBdf(machine.findDevice('e0').bdf())).toBe('0000:00:00.0');
-    expect(machine.findDevice('00:00.0').driver).toBe('mch');
+    expect(formatBdf(machine.findPciDevice('e0').bdf())).toBe('0000:00:00.0');
+    expect(machine.findPciDevice('00:00.0').driver).toBe('mch');
   });
 
   it.each([

@@ -50,7 +50,7 @@ beforeEach(() => {
   writeText(OLD_PAGE, 'hello');
   writeText(NEW_PAGE, 'world');
   rig.add({ driver: 'vfio-pci', id: 'nic0', host: '0000:3b:00.0' });
-  device = rig.machine.findDevice('nic0');
+  device = rig.machine.findPciDevice('nic0');
   object = rig.machine.units[0]!.deviceSpaces().find(
     ({ addressSpace }) => addressSpace === device.addressSpace,
   )!.iommuObject;
@@ -117,12 +117,12 @@ describe('bind, DMA, a stale translation, flush, unbind', () => {
     rig.add({ driver: 'vfio-pci', id: 'nic1', host: '0000:3b:00.1' });
     rig.command(() => object.bind(table, 'command'));
     expect(read(0x1_0000n, 1)).toBe('hello');
-    expect(read(0x1_0000n, 1, rig.machine.findDevice('nic1'))).toContain('failed');
+    expect(read(0x1_0000n, 1, rig.machine.findPciDevice('nic1'))).toContain('failed');
   });
 
   it('an emulated device takes no table: no listener serves it', () => {
     rig.add({ driver: 'edu', id: 'e0' });
-    const iommuObject = rig.machine.findDevice('e0').addressSpace.iommuObject()!;
+    const iommuObject = rig.machine.findPciDevice('e0').addressSpace.iommuObject()!;
     expect(rig.command(() => iommuObject.bind(table, 'command'))).toContain(
       "No listener takes PASID tables for device 'e0'",
     );
@@ -158,7 +158,7 @@ describe('bind, DMA, a stale translation, flush, unbind', () => {
     rig.remove('nic0');
     expect(rig.machine.host.iotlbEntries()).toEqual([]);
     rig.add({ driver: 'vfio-pci', id: 'nic0', host: '0000:3b:00.0' });
-    device = rig.machine.findDevice('nic0');
+    device = rig.machine.findPciDevice('nic0');
     expect(read(0x1_0000n, 1)).toContain('failed');
   });
 });
@@ -166,7 +166,7 @@ describe('bind, DMA, a stale translation, flush, unbind', () => {
 describe('two devices in translated and bypass mode', () => {
   it('each container shows what its own address space does', () => {
     rig.add({ driver: 'vfio-pci', id: 'nic1', host: '0000:3b:00.1' });
-    const nic1 = rig.machine.findDevice('nic1');
+    const nic1 = rig.machine.findPciDevice('nic1');
     rig.command(() =>
       rig.machine.units[0]!.setBypass(spaceAt(rig.machine.units[0]!, nic1.bus, nic1.devfn), 'translate'),
     );

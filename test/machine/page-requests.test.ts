@@ -28,7 +28,7 @@ function rig(device: Record<string, unknown>, objects: readonly Record<string, u
   };
   for (const values of objects) command(() => machine.objectAdd(values));
   const refused = all.add({ id: 'dev0', ...device });
-  const found = () => machine.findDevice('dev0');
+  const found = () => machine.findPciDevice('dev0');
   const driver = machine.guests.driverOf(machine.units[0]!);
   store(TABLES[0], TABLES[1] | 7n);
   store(TABLES[1] + 8n, TABLES[2] | 7n);

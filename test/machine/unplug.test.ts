@@ -25,7 +25,7 @@ describe('unplug on machine viommu', () => {
   it('puts the slot back to what the registers say, which is nobody’s switch', () => {
     const rig = new MachineRig();
     rig.add({ driver: 'edu', id: 'e0', bus: 'rp0' });
-    const { bus, devfn } = rig.machine.findDevice('e0');
+    const { bus, devfn } = rig.machine.findPciDevice('e0');
     rig.machine.units[0]!.setBypass(spaceAt(rig.machine.units[0]!, bus, devfn), 'translate');
     expect(rig.model.map(({ name }) => name)).toEqual(['IOMMU_REGION_SWITCHED']);
     rig.remove('e0');
@@ -131,7 +131,7 @@ describe('unplug on machine q35', () => {
     expect(rig.remove('/machine/peripheral/t2')).toBe(
       'Device /machine/peripheral/t2 is already in the process of unplug',
     );
-    expect(rig.machine.findDevice('t2').realized).toBe(true);
+    expect(rig.machine.findPciDevice('t2').realized).toBe(true);
     expect(rig.add({ driver: 'edu', id: 't2', bus: 'rp1' })).toBe("Duplicate device ID 't2'");
     rig.take();
     rig.command((afterReply) => rig.machine.reset(afterReply));
@@ -140,7 +140,7 @@ describe('unplug on machine q35', () => {
       'reply {}',
       'DEVICE_DELETED {"device":"t2","path":"/machine/peripheral/t2"}',
     ]);
-    expect(rig.command(() => rig.machine.findDevice('t2'))).toBe("DeviceNotFound: Device 't2' not found");
+    expect(rig.command(() => rig.machine.findPciDevice('t2'))).toBe("DeviceNotFound: Device 't2' not found");
   });
 
   it('can be acknowledged at once', () => {
@@ -177,7 +177,7 @@ describe('a vfio-pci device that leaves', () => {
     const rig = new MachineRig();
     const before = rig.machine.host.describe();
     rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' });
-    const { addressSpace } = rig.machine.findDevice('nic0');
+    const { addressSpace } = rig.machine.findPciDevice('nic0');
     addressSpace.iommuObject()!.bind({ address: 0x1000n as never, size: 0x1000n, format: 'vtd-scalable' }, 'command');
     rig.model.length = 0;
     rig.remove('nic0');
@@ -199,7 +199,7 @@ describe('a vfio-pci device that leaves', () => {
     const { machine } = rig;
     const before = machine.host.describe();
     rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' });
-    const device = machine.findDevice('nic0');
+    const device = machine.findPciDevice('nic0');
     const done = machine.dmas.run({ device, write: true, address: 0x1000n, data: Uint8Array.of(1) });
     expect(done).not.toBeInstanceOf(Promise);
     expect(machine.host.iotlbEntries('nic0').length).toBeGreaterThan(0);
@@ -224,7 +224,7 @@ describe('a vfio-pci device that leaves', () => {
   it('hands its slot on as the unit has it', () => {
     const rig = new MachineRig();
     rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' });
-    const { bus, devfn } = rig.machine.findDevice('nic0');
+    const { bus, devfn } = rig.machine.findPciDevice('nic0');
     rig.machine.units[0]!.setBypass(spaceAt(rig.machine.units[0]!, bus, devfn), 'translate');
     // One for each part of the IOMMU region that shows: the interrupt range lies between them.
     expect(rig.machine.notifiers().map(({ kind, start, last }) => [kind, start, last])).toEqual([

@@ -19,7 +19,7 @@ describe('virtio-iommu-pci', () => {
   it('enable, map, DMA, unmap without and with a flush, fault', () => {
     const { rig, driver } = started();
     const { machine } = rig;
-    const edu = machine.findDevice('edu0');
+    const edu = machine.findPciDevice('edu0');
     const sourceId = edu.requesterId();
     const read = (address: bigint): string => {
       const bytes = new Uint8Array(4);

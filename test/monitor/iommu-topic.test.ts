@@ -15,7 +15,7 @@ function rig(mode: GuestMode | 'off', properties: Record<string, unknown> = {}) 
   const machine = createMachine({ devices });
   const monitor = createHumanMonitor(machine, identity, (action) => action(), new DumpFormats());
   const driver = machine.guests.driverOf(machine.units[0]!);
-  const sourceId = machine.findDevice('agent0').requesterId();
+  const sourceId = machine.findPciDevice('agent0').requesterId();
   const run = (body: () => void): void => machine.operations.run(body);
   const mapping = { sourceId, permissions: ['read', 'write'] as const };
   if (mode !== 'off') run(() => driver.enable(mode, { address: 0x100_0000n, size: 0x20_0000n }));

@@ -79,7 +79,7 @@ describe('iommu-reverse-translate', () => {
     expect(everybody.map(({ device }) => device)).toContain('nic0');
     const { bdf } = rig.run('query-iommus', {}).iommus[0]!.devices.find(({ device }) => device === 'nic0')!;
     expect(rig.run('iommu-reverse-translate', { address: target, space: 'guest', device: bdf }).users).toHaveLength(1);
-    rig.machine.findDevice('nic0').writeConfig(4, 2, 0);
+    rig.machine.findPciDevice('nic0').writeConfig(4, 2, 0);
     expect(reverse(target).users).toEqual([]);
   });
 

@@ -23,7 +23,7 @@ export function iommuTopic(machine: Machine): HumanCommand {
     usage: '[device]',
     help: 'show vIOMMU registers, table entries and invalidation queue, or the page tables of a device',
     run: ({ strings: [name] }) => {
-      if (name !== undefined) return deviceText(machine, machine.findDevice(name));
+      if (name !== undefined) return deviceText(machine, machine.findPciDevice(name));
       const units = machine.units.filter((unit) => unit instanceof IntelIommuUnit);
       const { memory } = machine;
       return units.map((unit) => `${registersText(unit)}${contextsText(unit)}${queueText(unit, memory)}`).join('');

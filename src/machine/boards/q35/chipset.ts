@@ -1,15 +1,15 @@
-import { CommandError } from '../core/errors.ts';
-import type { OperationCounter } from '../core/operation.ts';
-import type { AddressSpace } from '../memory/address-space.ts';
-import type { MmioOperations } from '../memory/mmio.ts';
-import { RamBlock } from '../memory/ram-block.ts';
-import { MemoryRegion } from '../memory/region.ts';
-import type { PciBus } from '../pci/bus.ts';
-import { ConfigPorts } from '../pci/config-access.ts';
-import { InterruptLog, type InterruptLogState } from '../pci/interrupts.ts';
-import type { Snapshottable } from '../trace/snapshot.ts';
+import { CommandError } from '../../../core/errors.ts';
+import type { OperationCounter } from '../../../core/operation.ts';
+import type { AddressSpace } from '../../../memory/address-space.ts';
+import type { MmioOperations } from '../../../memory/mmio.ts';
+import { RamBlock } from '../../../memory/ram-block.ts';
+import { MemoryRegion } from '../../../memory/region.ts';
+import type { PciBus } from '../../../pci/bus.ts';
+import { ConfigPorts } from '../../../pci/config-access.ts';
+import { InterruptLog, type InterruptLogState } from '../../../pci/interrupts.ts';
+import type { Snapshottable } from '../../../trace/snapshot.ts';
 import { FwCfg, type FwCfgState } from './fw-cfg.ts';
-import type { InterruptLines } from './interrupt-lines.ts';
+import type { InterruptLines } from '../../interrupt-lines.ts';
 import { PinRouter } from './pin-router.ts';
 
 /** Where interrupt messages arrive, and how large that range is. */

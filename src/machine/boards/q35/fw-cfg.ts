@@ -1,6 +1,6 @@
-import type { AddressSpace } from '../memory/address-space.ts';
-import type { MmioOperations } from '../memory/mmio.ts';
-import type { Snapshottable } from '../trace/snapshot.ts';
+import type { AddressSpace } from '../../../memory/address-space.ts';
+import type { MmioOperations } from '../../../memory/mmio.ts';
+import type { Snapshottable } from '../../../trace/snapshot.ts';
 
 /** Items of fw_cfg that programs without firmware ask for (QEMU's documentation, docs/specs/fw_cfg). */
 const Item = {

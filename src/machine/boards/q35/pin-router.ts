@@ -1,5 +1,5 @@
-import type { Snapshottable } from '../trace/snapshot.ts';
-import type { InterruptLines } from './interrupt-lines.ts';
+import type { Snapshottable } from '../../../trace/snapshot.ts';
+import type { InterruptLines } from '../../interrupt-lines.ts';
 
 /** The first input of the I/O APIC that PCI's interrupts come to; PIRQ A to H take eight. */
 const FIRST_LINE = 16;

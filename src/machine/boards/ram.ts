@@ -1,8 +1,7 @@
-import { addObject } from '../devices/user-object.ts';
-import { MemoryBackend } from '../devices/memory-backend.ts';
-import { MemoryRegion } from '../memory/region.ts';
-import type { QomObject } from '../qom/object.ts';
-import type { TypeRegistry } from '../qom/type-registry.ts';
+import { addObject } from '../../devices/user-object.ts';
+import { MemoryBackend } from '../../devices/memory-backend.ts';
+import { MemoryRegion } from '../../memory/region.ts';
+import type { BoardParts } from './board.ts';
 
 /** From this much RAM on (2816 MiB) q35 keeps only 2 GiB of it below 4 GiB, so that the PCI hole is one of GiB size. */
 const SPLIT_FROM = 0xb000_0000n;
@@ -14,40 +13,29 @@ function bytesBelow4G(size: bigint): bigint {
   return size < SPLIT_FROM ? size : LOW_WHEN_SPLIT;
 }
 
-export interface RamParts {
-  readonly types: TypeRegistry;
-  readonly objects: QomObject;
-  /** The root of the system memory. */
-  readonly system: MemoryRegion;
-  /** The name of the object that holds the RAM. */
-  readonly id: string;
-  /** In bytes. */
-  readonly size: bigint;
-}
-
 /** Makes the object that holds the machine's RAM. @throws CommandError for a bad size */
-function makeBackend({ types, objects, id, size }: RamParts): MemoryBackend {
-  const backend = addObject(types, objects, { 'qom-type': 'memory-backend-ram', id, size }, true);
+function makeBackend({ types, tree, type, memorySize: size }: BoardParts): MemoryBackend {
+  const id = type.ramId;
+  const backend = addObject(types, tree.objects, { 'qom-type': 'memory-backend-ram', id, size }, true);
   if (!(backend instanceof MemoryBackend)) throw new Error(`${id} is no RAM`);
   backend.attached = true;
+  tree.machine.memoryBackend = backend;
   return backend;
 }
 
-/** Gives a machine without a board its RAM, from address 0 on. @throws CommandError for a bad size */
-export function installPlainRam(parts: RamParts): MemoryBackend {
-  const backend = makeBackend(parts);
-  parts.system.addSubregion(0n, backend.region);
-  return backend;
+/** RAM from address 0 on, in one piece. @throws CommandError for a bad size */
+export function installPlainRam(parts: BoardParts): void {
+  parts.memory.root.addSubregion(0n, makeBackend(parts).region);
 }
 
 /**
  * Gives a q35 its RAM: it lies from address 0 on, and what does not fit below the PCI hole from 4 GiB on. Behind it,
  * with lower priority, lies `pci`, all that PCI decodes. @throws CommandError for a bad size
  */
-export function installRam(parts: RamParts, pci: MemoryRegion): MemoryBackend {
+export function installSplitRam(parts: BoardParts, pci: MemoryRegion): void {
   const backend = makeBackend(parts);
-  const { system, size } = parts;
-  const { topology } = system;
+  const { memorySize: size } = parts;
+  const { root: system, topology } = parts.memory;
   topology.transaction(() => {
     const low = bytesBelow4G(size);
     system.addSubregion(0n, MemoryRegion.alias(topology, 'ram-below-4g', backend.region, 0n, low));
@@ -56,5 +44,4 @@ export function installRam(parts: RamParts, pci: MemoryRegion): MemoryBackend {
     }
     system.addSubregion(0n, pci, -1);
   });
-  return backend;
 }

@@ -1,17 +1,16 @@
-import { devfnOf } from '../core/bdf.ts';
-import { Q35_FUNCTIONS } from '../devices/q35-functions.ts';
-import type { AddressSpace } from '../memory/address-space.ts';
-import { formatDevfn } from '../pci/address.ts';
-import { PciBus } from '../pci/bus.ts';
-import type { PciDecodes } from '../pci/decodes.ts';
-import { assignResources, type PciResources } from '../pci/firmware.ts';
-import { Register } from '../pci/registers.ts';
-import { pciProperties } from '../pci/properties.ts';
-import { Device } from '../qom/device.ts';
-import { addDevice } from '../qom/device-add.ts';
-import type { DeviceAddContext } from '../qom/device-add.ts';
-import type { TypeRegistry } from '../qom/type-registry.ts';
-import type { MachineTree } from './tree.ts';
+import { devfnOf } from '../../../core/bdf.ts';
+import { Q35_FUNCTIONS } from '../../../devices/q35-functions.ts';
+import { formatDevfn } from '../../../pci/address.ts';
+import { PciBus } from '../../../pci/bus.ts';
+import type { PciDecodes } from '../../../pci/decodes.ts';
+import { assignResources, type PciResources } from '../../../pci/firmware.ts';
+import { Register } from '../../../pci/registers.ts';
+import { pciProperties } from '../../../pci/properties.ts';
+import { Device } from '../../../qom/device.ts';
+import { addDevice } from '../../../qom/device-add.ts';
+import type { DeviceAddContext } from '../../../qom/device-add.ts';
+import type { TypeRegistry } from '../../../qom/type-registry.ts';
+import type { BoardParts } from '../board.ts';
 
 /** The slot of the first built-in root port; the low slots stay free for the user. */
 const FIRST_PORT_SLOT = 0x10;
@@ -25,8 +24,8 @@ export function registerBoardTypes(types: TypeRegistry): void {
   types.add({ name: 'q35-pcihost', parent: 'pcie-host-bridge', create: (type) => new Device(type) });
 }
 
-/** The q35 board: its host bridge with bus pcie.0, and the functions that are always on it. */
-export function buildQ35(types: TypeRegistry, tree: MachineTree, memory: AddressSpace, decodes: PciDecodes): PciBus {
+/** The host bridge with bus pcie.0, and the functions that are always on it. */
+export function buildPci({ types, tree, memory }: BoardParts, decodes: PciDecodes): PciBus {
   const host = createDevice(types, 'q35-pcihost');
   tree.machine.addChild('q35', host);
   const bus = new PciBus(types.require('PCIE'), 'pcie.0', { owner: host, memory, decodes });
