@@ -20,6 +20,7 @@ class Rig {
     this.machine = createMachine({
       type: 'q35',
       noDefaults: true,
+      memory: 16n << 20n,
       devices: [
         { values: { driver: 'virtio-iommu-pci', id: 'v0', addr: '1', ...properties } },
         { values: { driver: 'edu', id: 'edu0', addr: '2' } },
@@ -32,7 +33,7 @@ class Rig {
   }
 
   get device(): VirtioPciDevice {
-    const found = this.machine.findDevice('v0');
+    const found = this.machine.findPciDevice('v0');
     if (!(found instanceof VirtioPciDevice)) throw new Error('no virtio device');
     return found;
   }
@@ -135,7 +136,7 @@ describe('virtio on PCI', () => {
       permissions: ['read' as const],
     };
     machine.operations.run(() => driver.map(mapping));
-    expect(machine.findDevice('edu0').addressSpace.translate(0x1234n, 'read').address).toBe(0x30_0234n);
+    expect(machine.findPciDevice('edu0').addressSpace.translate(0x1234n, 'read').address).toBe(0x30_0234n);
   });
 
   it('goes on where it was when it is saved and restored', () => {
@@ -159,7 +160,7 @@ describe('virtio on PCI', () => {
     other.machine.guests.restore(machine.guests.save());
     expect(other.device.save()).toEqual(one.device.save());
     const leads = (): boolean =>
-      other.machine.findDevice('edu0').addressSpace.translate(0x1000n, 'read').fault === null;
+      other.machine.findPciDevice('edu0').addressSpace.translate(0x1000n, 'read').fault === null;
     expect(leads()).toBe(true);
     other.machine.operations.run(() => other.driver.map({ ...mapping, iova: 0x8000n }));
     expect(leads()).toBe(false);
@@ -192,13 +193,13 @@ describe('virtio on PCI', () => {
         const rig = new Rig();
         rig.start();
         let count = 0;
-        for (const step_ of steps) {
-          if (step_.length === 3) {
-            const [at, bytes, value] = step_;
+        for (const one of steps) {
+          if (one.length === 3) {
+            const [at, bytes, value] = one;
             rig.ports.write(at, bytes, BigInt.asUintN(8 * bytes, value));
             continue;
           }
-          const [type, domain, start, last, physical, flags] = step_;
+          const [type, domain, start, last, physical, flags] = one;
           rig.ports.write(0x20_0000, 8, BigInt(type) | (BigInt(domain) << 32n));
           // The second word of an attach is the endpoint.
           rig.ports.write(0x20_0008, 8, type === 1 ? 0x18n : start);
@@ -208,7 +209,8 @@ describe('virtio on PCI', () => {
           count = (count + 1) & 0xffff;
           rig.ask(count);
         }
-        for (const device of ['edu0', 'nic0']) rig.machine.findDevice(device).addressSpace.translate(0x1000n, 'read');
+        for (const device of ['edu0', 'nic0'])
+          rig.machine.findPciDevice(device).addressSpace.translate(0x1000n, 'read');
       }),
       { numRuns: 150 },
     );

@@ -2,6 +2,7 @@ import { ADDRESS_LAST, hex } from '../../core/address.ts';
 import { CommandError } from '../../core/errors.ts';
 import { type IoMapping, MappingTable } from '../../iommu/virtio/mapping-table.ts';
 import { ConfigOffset, IommuFeature, type IommuRequest, MapFlag } from '../../iommu/virtio/protocol.ts';
+import { probedRegions } from '../../iommu/virtio/reserved-regions.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
 import { Feature, featureMask, Status } from '../../virtio/features.ts';
 import type { GuestDriver, GuestMapping, GuestMode, GuestUnmapping } from '../guest-driver.ts';
@@ -140,11 +141,12 @@ export class VirtioIommuDriver implements GuestDriver {
     const there = this.#domainOf(sourceId)?.mappings;
     const found = there?.entries()[there.indexIn(iova, last)];
     if (found !== undefined) {
-      throw new CommandError(`${hex(iova)} to ${hex(last)} is mapped in part: ${describe(found)} is; unmap it first`);
+      throw new CommandError(`${hex(iova)} to ${hex(last)} overlaps the mapping ${describe(found)}; unmap that first`);
     }
+    this.#settle();
+    this.#checkReserved(sourceId, iova, last);
     const flags =
       (permissions.includes('read') ? MapFlag.read : 0) | (permissions.includes('write') ? MapFlag.write : 0);
-    this.#settle();
     const domain = this.#endpoints.get(sourceId) ?? this.#attach(sourceId);
     this.#require(this.request({ type: 'map', domain, start: iova, last, physical: address, flags }));
   }
@@ -267,6 +269,19 @@ export class VirtioIommuDriver implements GuestDriver {
     }
   }
 
+  /** @throws CommandError when the device says that the endpoint cannot have these addresses (inclusive) mapped */
+  #checkReserved(endpoint: number, start: bigint, last: bigint): void {
+    const answer = this.request({ type: 'probe', endpoint });
+    this.#require(answer);
+    const regions = answer.properties === undefined ? [] : probedRegions(answer.properties);
+    const region = regions.find((one) => one.start <= last && one.last >= start);
+    if (region === undefined) return;
+    const what = region.kind === 'msi' ? 'interrupt range' : 'reserved range';
+    throw new CommandError(
+      `${hex(start)} to ${hex(last)} covers the ${what} ${describe(region)}, which is never translated`,
+    );
+  }
+
   #domainOf(endpoint: number): GuestDomain | undefined {
     const id = this.#endpoints.get(endpoint);
     return id === undefined ? undefined : this.#domains.get(id);
@@ -347,6 +362,6 @@ function checkWhole(mappings: MappingTable, start: bigint, last: bigint): void {
   }
 }
 
-function describe({ start, last }: IoMapping): string {
+function describe({ start, last }: { start: bigint; last: bigint }): string {
   return `${hex(start)} to ${hex(last)}`;
 }

@@ -1,4 +1,5 @@
 import { ADDRESS_LAST, ADDRESS_SPACE_SIZE, hex, PAGE_SHIFT } from '../../core/address.ts';
+import { CommandError } from '../../core/errors.ts';
 import { permissionNames, Permission } from '../../memory/access.ts';
 import type { RegionMapping } from '../../memory/iommu-region.ts';
 import { translationFault } from '../faults.ts';
@@ -43,10 +44,16 @@ export class LookUp {
     return explain === true ? { ...answer, steps: this.#explain(space, judgement) } : answer;
   }
 
-  /** What an endpoint reaches by its domain, neighbours as one; nothing while everything passes. */
+  /**
+   * What an endpoint reaches by its domain, neighbours as one; nothing while everything passes.
+   * @throws CommandError when a PASID is asked for
+   */
   mappings(space: EndpointSpace, { pasid, start = 0n, limit, budget = DEFAULT_BUDGET }: MappingQuery): MappingPage {
     const domain = this.#translation.domainOf(space);
-    if (pasid !== undefined || space.bypass || domain === null || domain.bypass) return { mappings: [] };
+    if (pasid !== undefined) {
+      throw new CommandError(`There are no mappings of PASID ${pasid}: a virtio-iommu has no PASIDs`);
+    }
+    if (space.bypass || domain === null || domain.bypass) return { mappings: [] };
     const mappings: Mapping[] = [];
     let left = budget;
     const first = start - (start % this.#translation.properties.granule);

@@ -138,6 +138,8 @@ describe('virtio-iommu over the socket', () => {
     ).toEqual(['region', 'object']);
     await client.execute('system_reset');
     expect(await read(client, 'nic0', PAGE)).toBe('hello');
+    const inBypass = client.execute('iommu-bind-pasid-table', { device: 'nic0', address: 0x10_0000n });
+    await expect(inBypass).rejects.toThrow("vIOMMU 'v0' has no PASIDs");
     expect((await client.execute('query-iommus')).iommus[0]?.mode).toBe('off');
     await client.execute('guest-iommu-enable', { mode: 'other' });
     await client.execute('guest-dma-map', { device: 'nic0', iova: IOVA, address: PAGE, size: 0x1000n });
@@ -178,6 +180,13 @@ describe('virtio-iommu over the socket', () => {
     expect(await read(client, 'agent0', 0x8000n)).toBe('hello');
     const wrong = await client.execute('guest-virtio-iommu', { request: 'attach', endpoint: 0xff00, domain: 1 });
     expect(wrong).toMatchObject({ status: 'no-entry', code: 6 });
+    await expect(client.execute('query-iommu-mappings', { device: 'nic0', pasid: 1 })).rejects.toThrow('no PASIDs');
+    await expect(
+      client.execute('guest-dma-map', { device: 'nic0', iova: 0xfee0_0000n, address: PAGE, size: 0x1000n }),
+    ).rejects.toThrow('covers the interrupt range 0xfee00000 to 0xfeefffff');
+    await expect(
+      client.execute('guest-dma-map', { device: 'nic0', iova: 0x8000n, address: PAGE, size: 0x1000n }),
+    ).rejects.toThrow('0x8000 to 0x8fff overlaps the mapping 0x8000 to 0x8fff');
     await expect(client.execute('guest-virtio-iommu', { request: 'map', domain: 1 })).rejects.toThrow(
       "Parameter 'start' is missing",
     );
