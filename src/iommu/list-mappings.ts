@@ -48,8 +48,6 @@ class Listing {
   /** The first input page that is not listed. */
   readonly #end: number;
   #budget: number;
-  /** The first input page behind the last leaf that was listed. */
-  #listed = 0;
   #next: number | null = null;
   /** The run that grows: pages and frames. */
   #run: { page: number; frame: number; pages: number; rights: number; shift: number } | null = null;
@@ -71,7 +69,6 @@ class Listing {
     for (let index = Math.max(0, Math.floor((first - base) / pages)); index < entries; index++) {
       const page = base + index * pages;
       if (page >= this.#end) return true;
-      if (page + pages <= this.#listed) continue;
       if (this.#budget-- <= 0) return this.#stop(Math.max(page, first));
       const entry = memory.read(address + 8 * index)
         ? this.#tables.decode(level, memory.low, memory.high, above)
@@ -98,17 +95,16 @@ class Listing {
     return true;
   }
 
-  /** The page of a leaf: more than what its entry covers, or less and then several times over. */
+  /** What a leaf's entry covers of its page; of a page that is smaller, the same several times over. */
   #leaf(entry: ListedEntry, level: number, page: number, rights: number): boolean {
     const { frame, shift = this.#shape.shift(level) } = entry;
-    const pages = 2 ** (shift - 12);
-    const end = page + this.#pagesOf(level);
-    for (let at = page - (page % pages); at < end; at += pages) {
+    const covered = this.#pagesOf(level);
+    const pages = Math.min(2 ** (shift - 12), covered);
+    const first = frame + (page % 2 ** (shift - 12));
+    for (let at = page; at < page + covered; at += pages) {
       if (at >= this.#end) return true;
-      if (at + pages <= this.#listed) continue;
       if (at > page && this.#budget-- <= 0) return this.#stop(at);
-      if (!this.#add(at, frame, pages, rights, shift)) return this.#stop(at);
-      this.#listed = at + pages;
+      if (!this.#add(at, first, pages, rights, shift)) return this.#stop(at);
     }
     return true;
   }

@@ -136,8 +136,6 @@ class TableSearch {
   readonly #mayRead: () => boolean;
   readonly #barren: Set<number>;
   readonly #found: (page: number) => void;
-  /** First input pages of leaves that take several entries: they are found once. */
-  readonly #wide = new Set<number>();
 
   constructor(
     tables: ListedTables,
@@ -197,21 +195,18 @@ class TableSearch {
     return leads;
   }
 
-  /** The page of a leaf: more than what its entry covers, or less and then several times over. */
+  /** What a leaf's entry covers of its page; of a page that is smaller, the same several times over. */
   #leaf(entry: ListedEntry, level: number, page: number, rights: number): boolean {
-    const { frame: first, shift = this.#shape.shift(level) } = entry;
-    const pages = 2 ** (shift - 12);
-    const wanted = this.#frames.filter((frame) => frame >= first && frame < first + pages);
+    const { frame, shift = this.#shape.shift(level) } = entry;
+    const covered = this.#pagesOf(level);
+    const pages = Math.min(2 ** (shift - 12), covered);
+    const first = frame + (page % 2 ** (shift - 12));
+    const wanted = this.#frames.filter((one) => one >= first && one < first + pages);
     if (wanted.length === 0) return false;
     if ((rights & Permission.readWrite) === 0) return true;
-    const start = page - (page % pages);
-    if (pages > this.#pagesOf(level)) {
-      if (this.#wide.has(start)) return true;
-      this.#wide.add(start);
-    }
-    for (let at = start; at < page + this.#pagesOf(level); at += pages) {
-      if (at > start && !this.#mayRead()) return true;
-      for (const frame of wanted) this.#found(at + (frame - first));
+    for (let at = page; at < page + covered; at += pages) {
+      if (at > page && !this.#mayRead()) return true;
+      for (const one of wanted) this.#found(at + (one - first));
     }
     return true;
   }
