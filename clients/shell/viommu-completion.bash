@@ -75,7 +75,11 @@ _viommu_commands='
   guest-hypercall
   guest-rtas
   query-tce-windows
+  guest-zpci
   query-vfio
+  query-vhost
+  guest-vhost-start
+  guest-vhost-transfer
   query-host-iommu
   dma-read
   dma-write
@@ -134,6 +138,9 @@ _viommu_ask() {
     guest-svm-unbind) form='{"device": , "pasid": }' ;;
     guest-virtio-iommu) form='{"request": }' ;;
     guest-rtas) form='{"arguments": , "returns": , "buffer": }' ;;
+    guest-zpci) form='{"instruction": }' ;;
+    guest-vhost-start) form='{"device": , "address": }' ;;
+    guest-vhost-transfer) form='{"device": }' ;;
     dma-read) form='{"device": , "address": , "size": }' ;;
     dma-write) form='{"device": , "address": , "data": }' ;;
     set-check) form='{"name": }' ;;

@@ -20,6 +20,7 @@ import { VfioPciDevice, vfioPciProperties } from './vfio-pci.ts';
 import { ThreadContext, threadContextProperties } from './thread-context.ts';
 import { vfioPciBootIndex, vfioPciSettingsBefore, vfioPciSettingsBehind } from './vfio-pci-settings.ts';
 import { registerVioTypes } from './vio/vio-bridge.ts';
+import { VhostAgent, vhostAgentProperties } from './vhost-agent.ts';
 import { VirtioIommuPciDevice, virtioIommuProperties } from './virtio-iommu-pci.ts';
 
 /** PCI and PCI Express: a function that can sit on either kind of bus. */
@@ -90,6 +91,14 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
       hotpluggable: false,
       properties: Object.values(virtioIommuProperties),
       create: (type) => new VirtioIommuPciDevice(type, context),
+    },
+    {
+      name: 'vhost-agent',
+      parent: 'virtio-pci',
+      interfaces: EITHER_PCI,
+      description: 'virtio network card in loopback, served by vhost',
+      properties: Object.values(vhostAgentProperties),
+      create: (type) => new VhostAgent(type, context),
     },
     {
       name: 'AMDVI-PCI',

@@ -1496,7 +1496,14 @@ export type FaultReason =
   | 'endpoint-not-attached'
   | 'reserved-region'
   | 'pasid-not-supported'
-  | 'outside-dma-windows';
+  | 'outside-dma-windows'
+  | 'function-not-translating'
+  | 'address-space-invalid'
+  | 'address-out-of-range'
+  | 'translation-protection'
+  | 'table-entry-invalid'
+  | 'table-length-invalid'
+  | 'table-type-invalid';
 
 /** Which of the two stages. */
 export type TranslationStage = 'first' | 'second';
@@ -2067,6 +2074,158 @@ export interface QueryTceWindowsReturn {
   windows: readonly TceWindowInfo[];
 }
 
+/** What is issued. */
+export type ZpciInstruction =
+  | 'mpcifc'
+  | 'stpcifc'
+  | 'rpcit'
+  | 'pcilg'
+  | 'pcistg'
+  | 'clp-list'
+  | 'clp-enable'
+  | 'clp-disable'
+  | 'clp-query'
+  | 'sclp-configure'
+  | 'sclp-deconfigure'
+  | 'store-event-information';
+
+/** A program interruption. */
+export type ZpciException = 'operand' | 'specification' | 'addressing';
+
+/** What of a function information block is not zero. */
+export interface ZpciBlock {
+  /** Format; 0 is the only one, and the default. */
+  format?: number | undefined;
+  /** First DMA address (PBA); its lowest 12 bits do not count. */
+  base?: Address | undefined;
+  /** Last DMA address (PAL), inclusive; its lowest 12 bits count as ones. */
+  limit?: Address | undefined;
+  /** I/O translation anchor (IOTA): address of the region-third table, plus 0x804; without bit 0x800 guest memory is shown as it is. */
+  anchor?: Address | undefined;
+  /** Interruption parameters: subclass 30:28, number 27:16, bit offset 13:8, summary bit offset 5:0. */
+  interrupts?: number | undefined;
+  /** Address of the adapter interruption bit vector. */
+  'bit-vector'?: Address | undefined;
+  /** Address of the adapter interruption summary bit. */
+  summary?: Address | undefined;
+}
+
+/** A function information block, as it is stored. */
+export interface ZpciBlockInfo {
+  /** 0x80 enabled, 0x40 in error or blocked, 0x20 in error, 0x10 an address space is registered. */
+  controls: number;
+  /** First DMA address (PBA). */
+  base: bigint;
+  /** Last DMA address (PAL), inclusive. */
+  limit: bigint;
+  /** I/O translation anchor (IOTA). */
+  anchor: bigint;
+  /** Interruption parameters. */
+  interrupts: number;
+  /** Address of the adapter interruption bit vector. */
+  'bit-vector': bigint;
+  /** Address of the adapter interruption summary bit. */
+  summary: bigint;
+}
+
+/** A function as CLP lists it. */
+export interface ZpciListedFunction {
+  /** Vendor id of the PCI device. */
+  'vendor-id': number;
+  /** Device id of the PCI device. */
+  'device-id': number;
+  /** It is not in standby. */
+  configured: boolean;
+  /** Function id. */
+  fid: number;
+  /** Function handle: bit 31 enabled, bits 23:16 assigned (1) or emulated (2), bits 15:0 index. */
+  handle: number;
+}
+
+/** What CLP tells of a function. */
+export interface ZpciFunctionInfo {
+  /** Function id. */
+  fid: number;
+  /** User-defined id. */
+  uid: number;
+  /** First address that can be registered. */
+  'start-dma': bigint;
+  /** Last address that can be registered. */
+  'end-dma': bigint;
+}
+
+/** An event of a function. */
+export interface ZpciEvent {
+  /** 1: an error; 2: the function came or went. */
+  content: number;
+  /** PEC: of an error 1 no address space, 2 out of range, 4 protection, 7 invalid entry, 8 invalid length, 9 invalid type; of a function 0x301 configured, 0x308 gone. */
+  code: number;
+  /** Function handle. */
+  handle: number;
+  /** Function id. */
+  fid: number;
+  /** Of an error: the address that met it; else 0. */
+  address: bigint;
+}
+
+/** Arguments of guest-zpci. */
+export interface GuestZpciArguments {
+  /** What is issued. */
+  instruction: ZpciInstruction;
+  /** The PCI device whose function is meant. */
+  device?: string | undefined;
+  /** The function by a handle, in place of `device`. */
+  handle?: number | undefined;
+  /** The function of SCLP services by its id, in place of `device`. */
+  fid?: number | undefined;
+  /** Operation control of `mpcifc`: 2 and 3 register and deregister interrupts; 4, 5 and 6 register, deregister and reregister an address space; 7 resets error and blocked, 9 error alone. */
+  operation?: number | undefined;
+  /** DMA address space of `mpcifc` and `stpcifc`; default 0, the only one. */
+  'dma-space'?: number | undefined;
+  /** The function information block of `mpcifc`. */
+  block?: ZpciBlock | undefined;
+  /** Where in guest memory the block lies, in place of `block`; `stpcifc` stores it there. */
+  'block-address'?: Address | undefined;
+  /** Number of the register of `rpcit` that holds the start, the length being in the next one; default 2. It must be even. */
+  register?: number | undefined;
+  /** First address of `rpcit`. */
+  start?: Address | undefined;
+  /** Bytes of `rpcit`; of `pcilg` and `pcistg`, 1, 2, 4 or 8. */
+  length?: Address | undefined;
+  /** Of `pcilg` and `pcistg`: a BAR, 0 to 5, or 15 for configuration space, the default. */
+  space?: number | undefined;
+  /** Of `pcilg` and `pcistg`. */
+  offset?: Address | undefined;
+  /** What `pcistg` stores: register contents, so that a little-endian device gets the bytes in reverse. */
+  value?: Address | undefined;
+  /** How many DMA address spaces `clp-enable` asks for; default 1, all that there are. */
+  'dma-spaces'?: number | undefined;
+}
+
+/** What guest-zpci returns. */
+export interface GuestZpciReturn {
+  /** Condition code of an instruction: 0 done, 1 see `status`, 3 the handle names no enabled function. */
+  cc?: number | undefined;
+  /** With condition code 1: 8 function in error, 12 blocked, 16 insufficient resources, 20 invalid address space, 24 out of sequence, 28 invalid DMA address space, 40 error to be reset. */
+  status?: number | undefined;
+  /** In place of a condition code: the program interruption that it met. */
+  exception?: ZpciException | undefined;
+  /** Response code of a service: CLP 0x10, SCLP 0x20 when it is done. */
+  response?: number | undefined;
+  /** The handle that the function has now, where the service or `stpcifc` tells it. */
+  handle?: number | undefined;
+  /** What `stpcifc` stored. */
+  block?: ZpciBlockInfo | undefined;
+  /** What `pcilg` loaded. */
+  value?: bigint | undefined;
+  /** Of `clp-list`. */
+  functions?: readonly ZpciListedFunction[] | undefined;
+  /** Of `clp-query`. */
+  function?: ZpciFunctionInfo | undefined;
+  /** Of `store-event-information`; absent when none is pending. */
+  event?: ZpciEvent | undefined;
+}
+
 /** How a container takes guest tables to the host. */
 export type VfioContract = 'pasid-table' | 'iommufd';
 
@@ -2136,6 +2295,173 @@ export interface VfioDmaUnmappedEvent {
   iova: bigint;
   /** How many bytes. */
   size: bigint;
+  /** Number of the event, from 1, gapless over all model events. */
+  sequence: number;
+  /** Number of the operation that caused it; 0 while the machine is built. */
+  operation: number;
+}
+
+/** What vhost and the process that it serves tell each other. */
+export type VhostMessageType = 'miss' | 'update' | 'invalidate' | 'access-fail';
+
+/** Guest RAM as vhost reaches it. */
+export interface VhostMemoryRegion {
+  /** Guest-physical address. */
+  address: bigint;
+  /** Size in bytes. */
+  size: bigint;
+  /** Its address in the process that vhost serves. */
+  'user-address': bigint;
+}
+
+/** A range that the device IOTLB holds. */
+export interface VhostRange {
+  /** First address, as the device uses it. */
+  iova: bigint;
+  /** Last address. */
+  last: bigint;
+  /** Where it leads, in the process that vhost serves. */
+  'user-address': bigint;
+  /** The same, guest-physical. */
+  address?: bigint | undefined;
+  /** What it permits: always both, whatever the tables say. */
+  permissions: readonly Permission[];
+  /** True when the vIOMMU's tables lead elsewhere by now. */
+  stale: boolean;
+}
+
+/** How full the device IOTLB is. */
+export interface VhostCache {
+  /** Ranges in it. */
+  entries: number;
+  /** Ranges that fit (`iotlb-size`). */
+  size: number;
+  /** Lookups that found a range. */
+  hits: number;
+  /** Lookups that found none. */
+  misses: number;
+  /** Ranges that had to make room; the oldest goes first. */
+  evictions: number;
+}
+
+/** How many messages there were. */
+export interface VhostMessageCounts {
+  /** Translations that vhost asked for. */
+  miss: number;
+  /** Those of them that got no UPDATE. */
+  unanswered: number;
+  /** Ranges that it was given. */
+  update: number;
+  /** Invalidations that it got. */
+  invalidate: number;
+}
+
+/** What became of the packets. */
+export interface VhostPackets {
+  /** Taken from the transmit queue. */
+  transmitted: number;
+  /** Put into buffers of the receive queue. */
+  received: number;
+  /** Without a buffer, or with too short a one. */
+  dropped: number;
+}
+
+/** A device that vhost serves. */
+export interface VhostDeviceInfo {
+  /** The device. */
+  device: string;
+  /** True while a driver is at work with it. */
+  started: boolean;
+  /** True when its addresses go through the device IOTLB; otherwise they are guest-physical. */
+  iotlb: boolean;
+  /** True when software has enabled ATS: device-IOTLB invalidations are heard in place of unmaps. */
+  ats: boolean;
+  /** Why the vIOMMU does not tell what goes, so that nothing can be cached. */
+  failure?: string | undefined;
+  /** Why the queues stand still, until the next notification. */
+  stalled?: string | undefined;
+  /** What became of the packets. */
+  packets: VhostPackets;
+  /** The memory table, by address. */
+  memory: readonly VhostMemoryRegion[];
+  /** How full the device IOTLB is. */
+  cache: VhostCache;
+  /** How many messages there were. */
+  messages: VhostMessageCounts;
+  /** What the device IOTLB holds, by address. */
+  ranges: readonly VhostRange[];
+}
+
+/** A buffer in guest RAM. */
+export interface VhostBuffer {
+  /** Its address, as the device uses it. */
+  iova: Address;
+  /** Its size in bytes. */
+  size: number;
+}
+
+/** A buffer that the device has filled. */
+export interface VhostReceived {
+  /** Its address, as the device uses it. */
+  iova: bigint;
+  /** How many bytes were put there. */
+  size: number;
+}
+
+/** What query-vhost returns. */
+export interface QueryVhostReturn {
+  /** The devices, bus by bus. */
+  devices: readonly VhostDeviceInfo[];
+}
+
+/** Arguments of guest-vhost-start. */
+export interface GuestVhostStartArguments {
+  /** The device, a `vhost-agent`. */
+  device: string;
+  /** Guest-physical address of the rings, a multiple of 4096. */
+  address: Address;
+  /** The same as the device uses it; default `address`. */
+  iova?: Address | undefined;
+  /** Enables ATS, which the device needs `ats=on` for; default false. */
+  ats?: boolean | undefined;
+}
+
+/** Arguments of guest-vhost-transfer. */
+export interface GuestVhostTransferArguments {
+  /** The device, a `vhost-agent` that the guest drives. */
+  device: string;
+  /** A packet to transmit. */
+  out?: VhostBuffer | undefined;
+  /** Room to receive a packet. */
+  into?: VhostBuffer | undefined;
+}
+
+/** What guest-vhost-transfer returns. */
+export interface GuestVhostTransferReturn {
+  /** How many packets the card gave back as transmitted. */
+  transmitted: number;
+  /** The buffers that it filled. */
+  received: readonly VhostReceived[];
+  /** Why the queues stand still: vhost got no answer to a MISS. */
+  stalled?: string | undefined;
+}
+
+/** Data of VHOST_IOTLB_MESSAGE. */
+export interface VhostIotlbMessageEvent {
+  /** The device. */
+  device: string;
+  /** What was said. */
+  type: VhostMessageType;
+  /** The address, or the first one. */
+  iova: bigint;
+  /** The last address, of `update` and `invalidate`. */
+  last?: bigint | undefined;
+  /** Where it leads, in the process that vhost serves; of `update`. */
+  'user-address'?: bigint | undefined;
+  /** What is wanted, or given; not of `invalidate`. */
+  permissions?: readonly Permission[] | undefined;
+  /** How many ranges went; of `invalidate`. */
+  dropped?: number | undefined;
   /** Number of the event, from 1, gapless over all model events. */
   sequence: number;
   /** Number of the operation that caused it; 0 while the machine is built. */
@@ -2686,8 +3012,16 @@ export interface CommandMap {
   'guest-rtas': { arguments: GuestRtasArguments; returns: GuestRtasReturn };
   /** List the DMA windows of the machine. */
   'query-tce-windows': { arguments: Empty; returns: QueryTceWindowsReturn };
+  /** Have the guest issue one instruction, or ask for one service, that is about PCI functions. */
+  'guest-zpci': { arguments: GuestZpciArguments; returns: GuestZpciReturn };
   /** List the VFIO containers. */
   'query-vfio': { arguments: Empty; returns: QueryVfioReturn };
+  /** List the devices that vhost serves, with their device IOTLBs. */
+  'query-vhost': { arguments: Empty; returns: QueryVhostReturn };
+  /** Have the guest drive a network card: reset it, give it two empty rings and set it to work. */
+  'guest-vhost-start': { arguments: GuestVhostStartArguments; returns: Empty };
+  /** Have the guest offer a network card buffers, and take back what it is done with. */
+  'guest-vhost-transfer': { arguments: GuestVhostTransferArguments; returns: GuestVhostTransferReturn };
   /** Describe the modelled host: its IOMMU, functions, page tables and caches. */
   'query-host-iommu': { arguments: Empty; returns: QueryHostIommuReturn };
   /** Let a device read memory. */
@@ -2762,6 +3096,8 @@ export interface EventMap {
   VFIO_DMA_MAPPED: VfioDmaMappedEvent;
   /** A container no longer maps a range. */
   VFIO_DMA_UNMAPPED: VfioDmaUnmappedEvent;
+  /** vhost and the process that it serves have spoken about the device IOTLB. */
+  VHOST_IOTLB_MESSAGE: VhostIotlbMessageEvent;
   /** A DMA used a cached translation that is no longer what the tables give. */
   HOST_STALE_TRANSLATION: HostStaleTranslationEvent;
   /** A DMA that was not waited for has ended. */
@@ -2789,6 +3125,7 @@ export type ModelEventName =
   | 'IOMMU_UNMAPPED'
   | 'VFIO_DMA_MAPPED'
   | 'VFIO_DMA_UNMAPPED'
+  | 'VHOST_IOTLB_MESSAGE'
   | 'HOST_STALE_TRANSLATION'
   | 'DMA_COMPLETED'
   | 'MODEL_CHECK_FAILED';

@@ -7,7 +7,7 @@ import type { HostMemory } from './memory.ts';
 import { MARKS, NestedWalker } from './nested-walk.ts';
 import type { HostPageTable } from './page-table.ts';
 import { leadsAlike, type PasidEntry, PasidReader } from './pasid-entry.ts';
-import { alike, type DeviceRequest, type Finding, NOWHERE, type Outcome, reportStale } from './stale-report.ts';
+import { alike, type DeviceRequest, type Finding, NOWHERE, type Outcome, reportStale } from '../iommu/stale-report.ts';
 
 /** One request that the IOMMU answered from cached entries, and what they gave. */
 export interface CachedUse extends DeviceRequest {

@@ -24,7 +24,9 @@ import { reverseTranslationHandlers } from './reverse-translation.ts';
 import { runStateHandlers } from './run-state.ts';
 import { spaprHandlers } from './spapr.ts';
 import { translationHandlers } from './translation.ts';
+import { vhostHandlers } from './vhost.ts';
 import { virtioIommuHandlers } from './virtio-iommu.ts';
+import { zpciHandlers } from './zpci.ts';
 
 type AnyHandler = (args: never, context: CommandContext) => unknown;
 
@@ -50,7 +52,9 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...reverseTranslationHandlers(machine),
     ...guestHandlers(machine),
     ...virtioIommuHandlers(machine),
+    ...vhostHandlers(machine),
     ...spaprHandlers(machine),
+    ...zpciHandlers(machine),
     ...hostHandlers(machine),
     ...eventLogHandlers(machine),
     ...checkHandlers(machine),

@@ -117,8 +117,13 @@ export abstract class VirtioPciDevice extends PciDevice {
       : queueMemoryOf(this.#memory);
   }
 
+  /** The device keeps translations that ATS invalidates: `ats=on` is taken. */
+  protected get takesAts(): boolean {
+    return false;
+  }
+
   protected override onRealize(): void {
-    checkVirtioProperties(this);
+    checkVirtioProperties(this, this.takesAts);
     super.onRealize();
     const offered = {
       indirect: this.value(virtioProperties.indirect),

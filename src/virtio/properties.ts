@@ -10,13 +10,13 @@ export const virtioProperties = {
   accessPlatform: deviceProperty('iommu_platform', flag, false),
   eventIndex: deviceProperty('event_idx', flag, true),
   indirect: deviceProperty('indirect_desc', flag, true),
+  ats: deviceProperty('ats', flag, false),
 } as const;
 
 /** What QEMU has beside: taken with their defaults, and with no other value where that would do something. */
 const FIXED: readonly Property<boolean>[] = [
   deviceProperty('disable-modern', bool, false),
   deviceProperty('packed', flag, false),
-  deviceProperty('ats', flag, false),
   deviceProperty('aer', flag, false),
   deviceProperty('page-per-vq', flag, false),
   deviceProperty('modern-pio-notify', flag, false),
@@ -47,12 +47,18 @@ export const virtioPciProperties: readonly Property<unknown>[] = [
   ...IDLE,
 ] as readonly Property<unknown>[];
 
-/** @throws CommandError for a transport that is not the modern one, or rings that are not split */
-export function checkVirtioProperties(device: Device): void {
+/**
+ * @param takesAts the device makes something of ATS
+ * @throws CommandError for a transport that is not the modern one, or rings that are not split
+ */
+export function checkVirtioProperties(device: Device, takesAts: boolean): void {
   const refuse = (name: string, value: string): CommandError =>
     new CommandError(
       `Property '${device.type.name}.${name}' cannot be '${value}': virtio devices are modern ones with split rings`,
     );
   if (device.value(virtioProperties.disableLegacy) === 'off') throw refuse('disable-legacy', 'off');
+  if (device.value(virtioProperties.ats) && !takesAts) {
+    throw new CommandError(`Property '${device.type.name}.ats' cannot be 'on': the device keeps no translations`);
+  }
   for (const property of FIXED) if (device.value(property)) throw refuse(property.name, 'on');
 }

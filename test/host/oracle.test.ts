@@ -217,12 +217,12 @@ class Program {
       const found = this.#transfer(device, pasid, iova, write);
       if (found.length === 0) return;
       for (const { cache, missing } of found) {
-        const { address = 0n, size = 0n } = missing;
-        if (cache === 'pasid') this.#flushOnePasid(device, missing['domain-id'], pasid);
+        const { address = 0n, size = 0n, 'domain-id': domain = 0 } = missing;
+        if (cache === 'pasid') this.#flushOnePasid(device, domain, pasid);
         else if (cache === 'device' && device.listener === null) {
           device.fn.flushDeviceTlb({ pasid, address, size });
           device.oracle.flushHeld({ pasid, first: address, last: address + size - 1n });
-        } else this.#flushIotlb(device, { domain: missing['domain-id'], pasid, first: address, size });
+        } else this.#flushIotlb(device, { domain, pasid, first: address, size });
       }
     }
     throw new Error('the missing flushes were not enough');

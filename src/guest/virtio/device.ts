@@ -2,7 +2,7 @@ import { hex } from '../../core/address.ts';
 import { CommandError } from '../../core/errors.ts';
 import { Feature, featureMask, Status } from '../../virtio/features.ts';
 import type { Processor } from '../processor.ts';
-import type { GuestQueue } from './queue.ts';
+import type { QueueAreas } from './queue.ts';
 import { type ConfigAccess, VirtioRegisters } from './registers.ts';
 
 /** Offsets of the common registers (Virtio 1.2, section 4.1.4.3). */
@@ -63,8 +63,8 @@ export class GuestVirtioDevice {
     }
   }
 
-  /** Gives the device a queue of 256 descriptors. */
-  enableQueue(index: number, queue: GuestQueue): void {
+  /** Gives the device a queue of 256 descriptors, at addresses as the device is to use them. */
+  enableQueue(index: number, queue: QueueAreas): void {
     const { registers } = this;
     registers.setCommon(Common.queueSelect, 2, index);
     const areas = [

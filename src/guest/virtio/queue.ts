@@ -18,8 +18,15 @@ export interface GuestBuffer {
   readonly length: number;
 }
 
+/** Where the device finds the three parts of a ring. */
+export interface QueueAreas {
+  readonly address: bigint;
+  readonly driverArea: bigint;
+  readonly deviceArea: bigint;
+}
+
 /** The driver's side of a split ring (Virtio 1.2, section 2.7), each request of at most two descriptors. */
-export class GuestQueue implements Snapshottable<GuestQueueState> {
+export class GuestQueue implements QueueAreas, Snapshottable<GuestQueueState> {
   readonly address: bigint;
   readonly #processor: Processor;
   #available = 0;
@@ -40,16 +47,18 @@ export class GuestQueue implements Snapshottable<GuestQueueState> {
   }
 
   /**
-   * Makes a request available, by descriptors 2 * slot and the next. The device hears of it by a notification.
+   * Makes a request available, by descriptors 2 * slot and, where it has both kinds of buffer, the next. The device
+   * hears of it by a notification.
    * @param slot 0 to 127; no request that is under way has it
+   * @param buffers what the device reads, and what it fills; one of them at least
    */
-  offer(slot: number, { out, into }: { out?: GuestBuffer; into: GuestBuffer }): void {
+  offer(slot: number, { out, into }: { out?: GuestBuffer; into?: GuestBuffer }): void {
     const head = 2 * slot;
-    if (out === undefined) this.#describe(head, into, Flag.write, 0);
-    else {
+    if (out !== undefined && into !== undefined) {
       this.#describe(head, out, Flag.next, head + 1);
       this.#describe(head + 1, into, Flag.write, 0);
-    }
+    } else if (out !== undefined) this.#describe(head, out, 0, 0);
+    else if (into !== undefined) this.#describe(head, into, Flag.write, 0);
     this.#store16(this.driverArea + 4n + 2n * BigInt(this.#available % SIZE), head);
     this.#available = (this.#available + 1) & 0xffff;
     this.#store16(this.driverArea + 2n, this.#available);
