@@ -57,13 +57,14 @@ const HINTS: ReadonlyMap<string, string> = new Map([
 export function createMachine(config: MachineConfig = {}): Machine {
   const type = findMachineType(config.type ?? 'viommu');
   const noDefaults = config.noDefaults ?? false;
+  const host = config.host ?? type.host;
   const machine = new Machine({
     type,
     memory: config.memory ?? (noDefaults ? type.memory.noDefaults : type.memory.defaults),
     startPaused: config.startPaused ?? false,
     noShutdown: config.noShutdown ?? false,
     noReboot: config.noReboot ?? false,
-    ...(config.host !== undefined && { host: config.host }),
+    ...(host !== undefined && { host }),
     ...(config.log !== undefined && { log: config.log }),
     ...(config.firmware !== undefined && { firmware: config.firmware }),
   });

@@ -1,4 +1,5 @@
 import { CommandError } from '../core/errors.ts';
+import type { HostOptions } from '../host/host.ts';
 import type { BoardName } from './boards/boards.ts';
 
 const MIB = 1n << 20n;
@@ -27,6 +28,8 @@ export interface MachineType {
   readonly numbersBuses: boolean;
   /** The vIOMMU that the machine has when none is asked for, unless -nodefaults was given. */
   readonly defaultIommu: Readonly<Record<string, string>> | null;
+  /** What lies beneath, where that is not the host's default. */
+  readonly host?: HostOptions;
 }
 
 const viommu: MachineType = {
@@ -76,6 +79,24 @@ const s390: MachineType = {
   defaultIommu: null,
 };
 
+const pseries: MachineType = {
+  name: 'pseries-7.2',
+  alias: 'pseries',
+  qomType: 'pseries-7.2-machine',
+  description: 'pSeries Logical Partition (PAPR compliant)',
+  isDefault: false,
+  cpuMax: 0x7fff_ffff,
+  board: 'pseries',
+  unplugAck: 'at-once',
+  ramId: 'ppc_spapr.ram',
+  memory: { defaults: 512n * MIB, noDefaults: 512n * MIB },
+  rootPorts: 0,
+  numbersBuses: true,
+  defaultIommu: null,
+  // Its DMA windows lie up to 2^59 and above.
+  host: { iommu: { addressBits: 64 } },
+};
+
 const none: MachineType = {
   name: 'none',
   qomType: 'none-machine',
@@ -91,7 +112,7 @@ const none: MachineType = {
   defaultIommu: null,
 };
 
-const TYPES: readonly MachineType[] = [viommu, q35, s390, none];
+const TYPES: readonly MachineType[] = [viommu, q35, pseries, s390, none];
 
 export function machineTypes(): readonly MachineType[] {
   return TYPES;

@@ -32,8 +32,8 @@ export interface PseriesBoardState {
   interrupts: InterruptLogState;
 }
 
-/** Registers the host bridge of the board, and the object that stands for its TCE tables. */
-export function registerPseriesTypes(types: TypeRegistry): void {
+/** The host bridge of the board, and the object that stands for its TCE tables. */
+function registerPseriesTypes(types: TypeRegistry): void {
   registerSpaprHostBridge(types);
   types.add({
     name: 'spapr-tce',
@@ -57,6 +57,7 @@ export class PseriesBoard implements Board, Snapshottable<PseriesBoardState> {
   constructor(parts: BoardParts) {
     const { context, memory, tree, types } = parts;
     const { checks, events, faults } = context;
+    registerPseriesTypes(types);
     installPlainRam(parts);
     this.interrupts = new InterruptLog(() => context.operations.current);
 
