@@ -3,6 +3,7 @@ import { CommandError } from '../../core/errors.ts';
 import type { ControlInstructions } from '../../iommu/s390/control-instructions.ts';
 import { Operation } from '../../iommu/s390/control-instructions.ts';
 import { EMPTY_BLOCK, encodeBlock, FibControl } from '../../iommu/s390/information-block.ts';
+import type { LoadStoreInstructions } from '../../iommu/s390/load-store.ts';
 import { ClpResponse, type LogicalProcessor } from '../../iommu/s390/logical-processor.ts';
 import type { Outcome } from '../../iommu/s390/outcome.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
@@ -16,6 +17,7 @@ import { TranslationTables } from './translation-tables.ts';
 /** The instructions and services that are about PCI functions. */
 export interface ZpciServices {
   readonly control: ControlInstructions;
+  readonly loadStore: LoadStoreInstructions;
   readonly logicalProcessor: LogicalProcessor;
 }
 
@@ -41,6 +43,10 @@ export interface ZpciGuestDriverState {
   } | null;
 }
 
+/** PCI command register in configuration space, and what has the function decode its BARs and be a bus master. */
+const COMMAND = { space: 15, offset: 4n, length: 2 } as const;
+/** Memory and bus master; registers are little-endian, the processor is not. */
+const MEMORY_AND_MASTER = 0x0600n;
 /** Region-third table, translation on. */
 const ANCHOR_FLAGS = 0x804n;
 /** The last address that the tables map: they span 42 bits. */
@@ -189,6 +195,7 @@ export class ZpciGuestDriver implements GuestDriver, Snapshottable<ZpciGuestDriv
     const operands = { handle, dmaSpace: 0, operation: Operation.registerTranslation };
     const outcome = this.#services.control.modifyFrom(operands, block);
     if (outcome.cc !== 0) throw refusal('MPCIFC', outcome);
+    this.#services.loadStore.store({ handle, ...COMMAND }, MEMORY_AND_MASTER);
     const driven = { handle, tables };
     functions.set(fid, driven);
     return driven;

@@ -11,8 +11,6 @@ export const ErrorCode = {
   invalidEntry: 0x7,
   invalidLength: 0x8,
   invalidType: 0x9,
-  /** The address of a function measurement block. */
-  measurementBlock: 0x2c,
 } as const;
 
 interface ErrorMeaning {
@@ -32,11 +30,6 @@ export const ERRORS: readonly ErrorMeaning[] = [
   { code: 0x7, reason: 'table-entry-invalid', description: 'a table entry is zero or cannot be read' },
   { code: 0x8, reason: 'table-length-invalid', description: 'a region entry does not lead to a whole segment table' },
   { code: 0x9, reason: 'table-type-invalid', description: 'an entry is of another table type, or leads to address 0' },
-  {
-    code: 0x2c,
-    reason: 'measurement-block-misplaced',
-    description: 'the measurement block is not aligned to 16 bytes',
-  },
 ];
 
 const byCode = new Map(ERRORS.map((error) => [error.code, error]));
