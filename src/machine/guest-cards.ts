@@ -22,6 +22,7 @@ export class GuestCards implements Snapshottable<GuestCardsState> {
       const config = {
         read: (offset: number, size: number) => card.readConfig(offset, size),
         write: (offset: number, size: number, value: number) => card.writeConfig(offset, size, value),
+        isMapped: (address: bigint) => this.#memory.flatView.find(address) !== null,
       };
       driver = new NetworkDriver({ memory: this.#memory, config });
       const saved = this.#restored.find(({ device }) => device === card.label);

@@ -6,6 +6,8 @@ import type { Processor } from '../processor.ts';
 export interface ConfigAccess {
   read(offset: number, size: number): number;
   write(offset: number, size: number, value: number): void;
+  /** Whether the processor reaches a BAR by the address that it holds; absent: it always does, as on a PC. */
+  isMapped?(address: bigint): boolean;
 }
 
 const Pci = { command: 0x04, bar0: 0x10, capabilities: 0x34 } as const;
@@ -22,7 +24,7 @@ interface Place {
 
 /**
  * The registers of a virtio function on PCI, found by its capabilities (Virtio 1.2, section 4.1.4). Where software has
- * given the BAR no address, they are reached by the window in configuration space.
+ * given the BAR no address, or processors see the bus elsewhere, they are reached by the window in configuration space.
  */
 export class VirtioRegisters {
   readonly #config: ConfigAccess;
@@ -101,7 +103,7 @@ export class VirtioRegisters {
     const low = config.read(Pci.bar0 + 4 * bar, 4);
     const high = (low & 4) !== 0 ? config.read(Pci.bar0 + 4 * bar + 4, 4) : 0;
     const base = (BigInt(high) << 32n) | BigInt((low & ~0xf) >>> 0);
-    return base === 0n ? null : base + BigInt(offset);
+    return base === 0n || config.isMapped?.(base) === false ? null : base + BigInt(offset);
   }
 
   #load(place: Place, offset: number, size: 1 | 2 | 4): number {
