@@ -1361,7 +1361,7 @@ export const schema: SchemaShape = {
         { name: 'structure', type: { kind: 'string' }, optional: false },
         { name: 'level', type: { kind: 'integer', minimum: 1, maximum: 6 }, optional: true },
         { name: 'index', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
-        { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: true },
+        { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
         { name: 'raw', type: { kind: 'array', items: { kind: 'integer', format: 'uint64' } }, optional: false },
         { name: 'fields', type: { kind: 'array', items: { kind: 'named', name: 'EntryField' } }, optional: false },
         { name: 'spec', type: { kind: 'string' }, optional: false },

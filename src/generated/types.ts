@@ -1526,8 +1526,8 @@ export interface TranslationStep {
   level?: number | undefined;
   /** Its index in its table; of a `host-mapping` the id of the page table. */
   index: number;
-  /** Guest-physical address of the entry, absent where it lies in no guest memory; of a `host-mapping` where the range begins. */
-  address?: bigint | undefined;
+  /** Guest-physical address of the entry. Where it lies in no guest memory the first address that it translates (`dma-window`, `tce`, `mapping`, `host-mapping`), or 0 (`endpoint`, `attached-pasid`). */
+  address: bigint;
   /** Its 64-bit words as they are in memory, low first; none for what is in no memory of the guest. */
   raw: readonly bigint[];
   /** The same decoded. */

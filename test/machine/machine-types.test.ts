@@ -194,6 +194,8 @@ describe('the command line', () => {
     expect(machineTypes().map(({ name, alias, isDefault }) => [name, alias, isDefault])).toEqual([
       ['viommu', undefined, true],
       ['pc-q35-7.2', 'q35', false],
+      ['pseries-7.2', 'pseries', false],
+      ['s390-ccw-virtio-7.2', 's390-ccw-virtio', false],
       ['none', undefined, false],
     ]);
   });

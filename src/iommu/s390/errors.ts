@@ -1,5 +1,6 @@
 import { hex } from '../../core/address.ts';
 import { type Access, Permission, type TranslationFault } from '../../memory/access.ts';
+import type { FaultCode } from '../faults.ts';
 
 /** Codes of error events that translation can meet (PEC, program event codes of zPCI), and 0 for requests let in by nothing. */
 export const ErrorCode = {
@@ -13,16 +14,8 @@ export const ErrorCode = {
   invalidType: 0x9,
 } as const;
 
-interface ErrorMeaning {
-  readonly code: number;
-  /** The name that replies and events carry. */
-  readonly reason: string;
-  /** What happened, as the middle of a sentence. */
-  readonly description: string;
-}
-
 /** Every code that the model can raise, by ascending code. */
-export const ERRORS: readonly ErrorMeaning[] = [
+export const ERRORS: readonly FaultCode[] = [
   { code: 0x0, reason: 'function-not-translating', description: 'the function is not enabled for DMA, or in error' },
   { code: 0x1, reason: 'address-space-invalid', description: 'no address space is registered for the function' },
   { code: 0x2, reason: 'address-out-of-range', description: 'the address is outside the registered range' },
@@ -35,7 +28,7 @@ export const ERRORS: readonly ErrorMeaning[] = [
 const byCode = new Map(ERRORS.map((error) => [error.code, error]));
 
 /** @throws Error (a bug of the caller) for a code that is not in the table */
-export function errorOf(code: number): ErrorMeaning {
+export function errorOf(code: number): FaultCode {
   const error = byCode.get(code);
   if (error === undefined) throw new Error(`zPCI error ${hex(code)} is not in the table`);
   return error;
