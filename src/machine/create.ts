@@ -94,9 +94,13 @@ function partsInOrder(machine: Machine, type: MachineType, noDefaults: boolean, 
     return UNIT_TYPES.some((name) => driverType?.isA(name) === true);
   };
   const units = parts.filter(isUnit);
-  const others = parts.filter((part) => !isUnit(part));
+  // A unit may name the function that is its own: that one has to be there.
+  const named = new Set(units.map(({ values }) => values['pci-id']));
+  const isNamed = ({ values }: Part): boolean => values['id'] !== undefined && named.has(values['id']);
+  const others = parts.filter((part) => !isUnit(part) && !isNamed(part));
+  const first = parts.filter((part) => !isUnit(part) && isNamed(part));
   if (units.length === 0 && !noDefaults && type.defaultIommu !== null) units.push({ values: type.defaultIommu });
-  return [...units, ...others];
+  return [...first, ...units, ...others];
 }
 
 function withOption(option: string | undefined, body: () => void): void {

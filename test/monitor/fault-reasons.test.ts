@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { schema } from '../../src/generated/schema.ts';
+import { AMD_FAULTS } from '../../src/iommu/amd/faults.ts';
 import { FAULT_REASONS } from '../../src/iommu/faults.ts';
 
 describe('fault reasons', () => {
@@ -7,6 +8,8 @@ describe('fault reasons', () => {
     const shape = schema.types['FaultReason'];
     const known = shape?.kind === 'enum' ? shape.values : [];
     expect(known.length).toBeGreaterThan(0);
-    expect(FAULT_REASONS.map(({ reason }) => reason).filter((reason) => !known.includes(reason))).toEqual([]);
+    expect(
+      [...FAULT_REASONS, ...AMD_FAULTS].map(({ reason }) => reason).filter((reason) => !known.includes(reason)),
+    ).toEqual([]);
   });
 });

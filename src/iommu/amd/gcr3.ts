@@ -14,7 +14,7 @@ export function gcr3Capacity({ size }: Pick<PasidTable, 'size'>): number {
 }
 
 /** 1 to 3: as many as PASIDs of its capacity need. */
-export function gcr3LevelsOf(table: Pick<PasidTable, 'size'>): number {
+function gcr3LevelsOf(table: Pick<PasidTable, 'size'>): number {
   let levels = 1;
   while (levels < MAX_LEVELS && 2 ** (BITS_PER_LEVEL * levels) < gcr3Capacity(table)) levels += 1;
   return levels;

@@ -123,6 +123,6 @@ function extendedFeatures({ dmaTranslation, extendedInterrupts, pasidBits }: Amd
 }
 
 /** How many levels a GCR3 table needs for PASIDs of that width: 9 bits each. */
-export function gcr3Levels(pasidBits: number): number {
+function gcr3Levels(pasidBits: number): number {
   return Math.max(1, Math.ceil(pasidBits / 9));
 }
