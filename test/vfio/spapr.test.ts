@@ -1,4 +1,5 @@
 /** An assigned device behind DMA windows: the host's map follows the TCE tables, page by page. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_WINDOWS } from '../../src/iommu/spapr/host-bridge.ts';
 import { Hypercall } from '../../src/iommu/spapr/hypercalls.ts';
@@ -94,5 +95,58 @@ describe('an assigned device behind TCE tables', () => {
     run(() => unit.reset());
     expect(rig.changes().sort()).toEqual(['unmap 0 0x8000+0x1000', 'unmap 0 0x800000000010000+0x10000'].sort());
     expect(violations()).toEqual([]);
+  });
+});
+
+describe('after any calls of a guest', () => {
+  const liobn = fc.constantFrom(LIOBN, LIOBN + 1n, 0x55n);
+  const address = fc
+    .tuple(fc.constantFrom(0n, 0x3fff_8000n, DYNAMIC), fc.bigInt(0n, 15n))
+    .map(([base, page]) => base + 0x1000n * page);
+  const tce = fc
+    .tuple(fc.constantFrom(0x1_0000n, 0x2_0000n, 0x3_1000n, 0xff_ffff_0000n), fc.bigInt(0n, 3n))
+    .map(([page, rights]) => page | rights);
+  const step = fc.oneof(
+    { weight: 6, arbitrary: fc.tuple(fc.constant('put' as const), liobn, address, tce) },
+    { weight: 3, arbitrary: fc.tuple(fc.constant('stuff' as const), liobn, address, tce, fc.bigInt(0n, 20n)) },
+    fc.tuple(fc.constant('create' as const), fc.constantFrom(12, 16), fc.constantFrom(16, 18, 24)),
+    fc.tuple(fc.constant('close' as const), fc.nat(1)),
+    fc.tuple(fc.constant('bypass' as const), fc.boolean()),
+    fc.constant(['reset'] as const),
+  );
+
+  it('the host maps what the tables map, and no check fails', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const { bridge, call, rig, run, unit, violations } = tceRig();
+        rig.attach('nic0', 0, '0000:3b:00.0');
+        const { container, dmaPath } = rig.vfio.devices[0]!;
+        const { space } = bridge;
+        const take = (one: (typeof steps)[number]): void => {
+          if (one[0] === 'put') call(putTce, one[1], one[2], one[3]);
+          else if (one[0] === 'stuff') call(stuffTce, one[1], one[2], one[3], one[4]);
+          else if (one[0] === 'create') run(() => bridge.create(one[1], one[2]));
+          else if (one[0] === 'close') run(() => space.windows[one[1]]!.close());
+          else if (one[0] === 'bypass') run(() => unit.setBypass(space, one[1] ? 'bypass' : 'auto'));
+          else run(() => unit.reset());
+        };
+        for (const one of steps) {
+          take(one);
+          expect(container.layoutFault()).toBeNull();
+        }
+        expect(violations()).toEqual([]);
+        for (const base of [0n, 0x3fff_8000n, DYNAMIC]) {
+          for (let page = 0n; page < 16n; page += 1n) {
+            const at = base + 0x1000n * page;
+            // The host gives every mapping the right to read.
+            const answer = unit.translate(space, { address: at, access: 'none' });
+            const reaches = answer.result === 'translated' && answer.address < 0x100_0000n;
+            const { kind } = dmaPath.move({ address: at, write: false, bytes: new Uint8Array(4) });
+            expect([at, kind]).toEqual([at, reaches ? 'moved' : 'fault']);
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
   });
 });

@@ -83,6 +83,7 @@ export class DmaHostBridge {
   /**
    * Opens a window of 2^windowShift bytes: at the address of the default window where there is none, else at that of
    * the dynamic ones.
+   * @param pageShift log2 of the size of its pages, `windowShift` at most
    * @returns null when no window is left, or it cannot be so large
    */
   create(pageShift: number, windowShift: number): { window: DmaWindow; geometry: TceGeometry } | null {

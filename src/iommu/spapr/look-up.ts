@@ -95,7 +95,7 @@ export class LookUp {
   }
 }
 
-/** The window and the TCE of an address. They lie in the hypervisor: neither has an address. */
+/** The window and the TCE of an address. They lie in the hypervisor: neither has words in guest memory. */
 function stepsOf(space: TceSpace, found: OpenWindow | null, address: bigint): TranslationStep[] {
   if (found === null) return [];
   const { window, geometry } = found;
@@ -113,6 +113,7 @@ function stepsOf(space: TceSpace, found: OpenWindow | null, address: bigint): Tr
       stage: 'second',
       structure: 'dma-window',
       index: space.windows.indexOf(window),
+      address: geometry.busOffset,
       raw: [],
       fields: Object.entries(fields).map(([name, value]) => ({ name, value })),
       spec: 'LoPAPR: ibm,dma-window',
@@ -122,7 +123,8 @@ function stepsOf(space: TceSpace, found: OpenWindow | null, address: bigint): Tr
       structure: TCE_LAYOUT.structure,
       level: 1,
       index,
-      raw: [tce],
+      address: geometry.busOffset + (BigInt(index) << BigInt(geometry.pageShift)),
+      raw: [],
       fields: decodeEntry(TCE_LAYOUT, words),
       spec: TCE_LAYOUT.spec,
     },
