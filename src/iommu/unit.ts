@@ -56,9 +56,9 @@ export interface TranslationStep {
   readonly level?: number;
   /** Which entry of its table it is. */
   readonly index: number;
-  /** Guest-physical; absent of what lies in no guest memory. */
-  readonly address?: bigint;
-  /** 64-bit words, low first. */
+  /** Guest-physical; of what lies in no guest memory the first address that it translates, 0 where it is not for addresses. */
+  readonly address: bigint;
+  /** 64-bit words, low first; none of what lies in no guest memory. */
   readonly raw: bigint[];
   readonly fields: { readonly name: string; readonly value: bigint }[];
   /** Section of the specification. */

@@ -50,10 +50,9 @@ export class TablesNow {
   wordsOf(address: bigint, access: Access): bigint[] {
     const space = this.#space();
     const answer = space?.bypass === false ? space.unit.translate(space, { address, access, explain: true }) : null;
-    return (answer?.steps ?? []).flatMap((step) => {
-      const start = step.address;
-      return start === undefined ? [] : step.raw.map((_, index) => start + 8n * BigInt(index));
-    });
+    return (answer?.steps ?? []).flatMap(({ address: start, raw }) =>
+      raw.map((_, index) => start + 8n * BigInt(index)),
+    );
   }
 
   /** From now on the writes to these words are remembered. */

@@ -31,7 +31,7 @@ const explain = (made: HandlerRig, pasid?: number, address = virtual): Translati
     ...(pasid !== undefined && { pasid }),
   });
 const way = ({ steps = [] }: TranslationResult): string[] =>
-  steps.map(({ structure, level, address }) => `${structure}${level ?? ''} ${address!.toString(16)}`);
+  steps.map(({ structure, level, address }) => `${structure}${level ?? ''} ${address.toString(16)}`);
 
 const pages = [
   'page-table-entry4 102000',

@@ -44,7 +44,7 @@ export class Scenario extends VtdRig {
   async leafOf(address: bigint): Promise<{ address: bigint; raw: bigint }> {
     const { steps = [] } = await this.client.execute('iommu-translate', { device: 'nic0', address, explain: true });
     const leaf = steps.at(-1);
-    if (leaf?.address === undefined) throw new Error(`nothing maps ${address}`);
+    if (leaf === undefined) throw new Error(`nothing maps ${address}`);
     return { address: leaf.address, raw: leaf.raw[0]! };
   }
 
@@ -79,7 +79,7 @@ export class Scenario extends VtdRig {
   async contextOf(device: string): Promise<bigint> {
     const { steps = [] } = await this.client.execute('iommu-translate', { device, address: 0n, explain: true });
     const entry = steps.find(({ structure }) => structure === 'context-entry');
-    if (entry?.address === undefined) throw new Error(`${device} has no context entry`);
+    if (entry === undefined) throw new Error(`${device} has no context entry`);
     return entry.address;
   }
 

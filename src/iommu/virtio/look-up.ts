@@ -133,17 +133,18 @@ export class LookUp {
     }
   }
 
-  /** What requests have made lies in the device, not in guest memory: the steps have neither address nor words. */
+  /** What requests have made lies in the device, not in guest memory: the steps have no words. */
   #explain(space: EndpointSpace, judgement: Judgement): TranslationStep[] {
     const { domains } = this.#translation;
     const domain = domains.of(space.endpoint);
-    const common = { stage: 'second' as const, address: 0n, raw: [] };
+    const common = { stage: 'second' as const, raw: [] };
     const steps: TranslationStep[] = [];
     if (domain === undefined) return steps;
     steps.push({
       ...common,
       structure: 'endpoint',
       index: space.endpoint,
+      address: 0n,
       fields: domain === null ? [] : [field('domain', domain.id), field('bypass', domain.bypass ? 1 : 0)],
       spec: `${SPEC} 5.13.6.3`,
     });
@@ -154,6 +155,7 @@ export class LookUp {
       ...common,
       structure: 'mapping',
       index: domain.mappings.indexIn(mapping.start, mapping.last),
+      address: mapping.start,
       fields: [
         field('virt_start', mapping.start),
         field('virt_end', mapping.last),

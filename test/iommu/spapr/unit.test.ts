@@ -63,11 +63,12 @@ describe('answers about translations', () => {
       permissions: ['read', 'write'],
       source: 'walk',
       steps: [
-        { structure: 'dma-window', index: 0, raw: [] },
+        { structure: 'dma-window', index: 0, address: 0n, raw: [] },
         {
           structure: 'tce',
           index: 5,
-          raw: [0xab_c003n],
+          address: 0x5000n,
+          raw: [],
           fields: [
             { name: 'read', value: 1n },
             { name: 'write', value: 1n },
