@@ -20,7 +20,6 @@ export function registerVioTypes(types: TypeRegistry): void {
     name: 'vio-dma-agent',
     parent: 'vio-spapr-device',
     description: 'DMA on command through a TCE table, without PCI',
-    hotpluggable: false,
     create: (type) => new VioDmaAgent(type),
   });
 }

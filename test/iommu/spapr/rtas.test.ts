@@ -5,7 +5,7 @@ import { BUID, DYNAMIC, PCI_LIOBN, recording, rig, VIO_REG } from './rig.ts';
 
 const BRIDGE = [Number(BUID >> 32n), Number(BUID & 0xffff_ffffn)];
 const { createDmaWindow, queryDmaWindow, removeDmaWindow, resetDmaWindow, setTceBypass } = RtasToken;
-const ONE = (PCI_LIOBN + 1n);
+const ONE = PCI_LIOBN + 1n;
 
 describe('dynamic DMA windows', () => {
   it('are asked for: windows left, TCEs of the largest, page sizes', () => {
