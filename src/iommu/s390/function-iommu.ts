@@ -3,6 +3,7 @@ import { type Access, Permission } from '../../memory/access.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
 import type { IommuEntry, IommuRegionOperations, RegionEvent, RegionNotifier } from '../../memory/iommu-region.ts';
 import type { TableMemory } from '../../memory/table-memory.ts';
+import type { Checks } from '../../trace/checks.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import { alignedPieces } from '../aligned-pieces.ts';
 import { listMappings } from '../list-mappings.ts';
@@ -63,6 +64,7 @@ export class FunctionIommu implements Snapshottable<FunctionIommuState> {
   readonly #systemMemory: AddressSpace;
   readonly #memory: TableMemory;
   readonly #mappingEvents: MappingEvents;
+  readonly #checks: Checks;
   readonly #onSwitched: () => void;
   #registration: Registration | null = null;
 
@@ -73,6 +75,7 @@ export class FunctionIommu implements Snapshottable<FunctionIommuState> {
     memory: TableMemory;
     mappingEvents: MappingEvents;
     limit: number;
+    checks: Checks;
     onSwitched: () => void;
   }) {
     this.space = parts.space;
@@ -80,6 +83,7 @@ export class FunctionIommu implements Snapshottable<FunctionIommuState> {
     this.#systemMemory = parts.systemMemory;
     this.#memory = parts.memory;
     this.#mappingEvents = parts.mappingEvents;
+    this.#checks = parts.checks;
     this.#onSwitched = parts.onSwitched;
   }
 
@@ -195,6 +199,11 @@ export class FunctionIommu implements Snapshottable<FunctionIommuState> {
     tables: () => {
       const { tables } = this;
       return tables === null ? null : BigInt(tables.origin);
+    },
+    notifyFlagChanged: (old, now) => {
+      if (!now.has('deviotlb-unmap') || old.has('deviotlb-unmap')) return;
+      const desc = 'A notifier of device-IOTLB invalidations can never be told of any: zPCI has none';
+      this.#checks.fail('dead-notifier', { device: this.space.deviceName, desc });
     },
   };
 

@@ -33,6 +33,7 @@ import { type AdapterInterrupts, messagePage } from './adapter-interrupts.ts';
 import { BigEndianTableMemory } from './big-endian-memory.ts';
 import { ControlInstructions } from './control-instructions.ts';
 import { errorOf } from './errors.ts';
+import { ZPCI_FEATURES } from './features.ts';
 import { type FunctionState390, ZpciFunction } from './function.ts';
 import { FunctionIommu, type FunctionIommuState } from './function-iommu.ts';
 import { FunctionSpace } from './function-space.ts';
@@ -72,6 +73,7 @@ export interface FunctionWish {
  */
 export class ZpciUnit implements IommuUnit, PciIommuOps, Snapshottable<ZpciUnitState> {
   readonly kind = 's390-pci-iommu';
+  readonly features = ZPCI_FEATURES;
   readonly id = null;
   readonly qomPath: string;
   readonly functions = new ZpciFunctions();
@@ -339,6 +341,7 @@ export class ZpciUnit implements IommuUnit, PciIommuOps, Snapshottable<ZpciUnitS
       memory: this.#memory,
       mappingEvents: this.#mappingEvents,
       limit: EMULATED_PAGES,
+      checks: this.#trace.checks,
       onSwitched: () => this.#tellSwitch(space),
     });
     this.#iommus.push(iommu);

@@ -1,11 +1,12 @@
 import { registerZpciTypes, S390HostBridge } from '../../devices/zpci/host-bridge.ts';
 import type { PciBus } from '../../pci/bus.ts';
+import { numberBuses } from '../../pci/topology.ts';
 import type { Board, BoardParts } from './board.ts';
 import { installPlainRam } from './ram.ts';
 
 /**
- * A mainframe: RAM from address 0 on, and a PCI host bridge whose functions are reached by instructions alone. Nothing
- * sets PCI up at the start, and nothing of it answers in memory.
+ * A mainframe: RAM from address 0 on, and a PCI host bridge whose functions are reached by instructions alone. Of
+ * these nothing answers in memory.
  */
 export class S390Board implements Board {
   readonly rootBus: PciBus;
@@ -30,7 +31,10 @@ export class S390Board implements Board {
 
   populate(): void {}
 
-  boot(): void {}
+  /** Numbers of buses alone: BARs are not told apart by addresses. */
+  boot(): void {
+    numberBuses(this.rootBus);
+  }
 
   reset(): void {}
 }

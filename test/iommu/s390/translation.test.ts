@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { RegionNotifier } from '../../../src/memory/iommu-region.ts';
 import { ReverseSearch } from '../../../src/iommu/reverse-search.ts';
 import { ANCHOR, IOVA, listen, PAGES, RAM_SIZE, refresh, REGION, register, rig, SEGMENT, withFunction } from './rig.ts';
 
@@ -147,6 +148,15 @@ describe('notifiers', () => {
       }),
       { numRuns: 50 },
     );
+  });
+});
+
+describe('a notifier of device-IOTLB invalidations', () => {
+  it('is taken, as in QEMU, and a check tells that it never hears anything', () => {
+    const { space, seen } = mapped();
+    const quiet = { name: 'tlb', device: 'dev0', kind: 'vhost', start: 0n, last: 0xfffn, notify: () => {} } as const;
+    space.region!.registerNotifier(new RegionNotifier({ ...quiet, events: ['deviotlb-unmap'] }));
+    expect(seen.at(-1)).toMatchObject({ name: 'MODEL_CHECK_FAILED', data: { check: 'dead-notifier' } });
   });
 });
 
