@@ -15,7 +15,7 @@ import { deviceProperty } from '../qom/property.ts';
 import type { TypeRegistry } from '../qom/type-registry.ts';
 
 /** QEMU's properties that concern DMA. */
-export const hostBridgeProperties = {
+const hostBridgeProperties = {
   index: deviceProperty('index', uint32, 0, { description: 'which host bridge it is' }),
   dmaWindowAddress: deviceProperty('dma_win_addr', uint64, DEFAULT_WINDOWS.address),
   dmaWindowSize: deviceProperty('dma_win_size', uint64, DEFAULT_WINDOWS.size),

@@ -39,6 +39,15 @@ describe('an assigned device behind TCE tables', () => {
     expect(unit.windows()[0]!['need-vfio']).toBe(false);
   });
 
+  it('follows by contract iommufd, too', () => {
+    const { call, rig, violations } = tceRig();
+    rig.attach('nic0', 0, '0000:3b:00.0', 'iommufd0');
+    call(putTce, LIOBN, 0x8000n, 0x9003n);
+    call(putTce, LIOBN, 0x8000n, 0n);
+    expect(rig.changes()).toEqual(['map 0 0x8000+0x1000 to low@0x9000', 'unmap 0 0x8000+0x1000']);
+    expect(violations()).toEqual([]);
+  });
+
   it('has a page exchanged where a valid TCE is overwritten', () => {
     const { call, rig, violations } = tceRig();
     rig.attach('nic0', 0, '0000:3b:00.0');

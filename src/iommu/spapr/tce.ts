@@ -11,9 +11,6 @@ export const TCE_LAYOUT: EntryLayout<'read' | 'write' | 'page'> = layout('tce', 
   page: pointer(12, 63),
 });
 
-/** Of one TCE, in bytes. */
-export const TCE_BYTES = 8n;
-
 /** What a TCE allows; one that allows nothing maps nothing, whatever else it holds. */
 export function permissionsOf(tce: bigint): Permissions {
   return Number(tce & BigInt(Permission.readWrite));

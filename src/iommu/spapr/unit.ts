@@ -21,6 +21,7 @@ import type {
   UnitTranslation,
 } from '../unit.ts';
 import { TCE_FAULTS } from './faults.ts';
+import { SPAPR_FEATURES } from './features.ts';
 import { DmaHostBridge, type HostBridgeWindows, MOST_WINDOWS, pciLiobn } from './host-bridge.ts';
 import { Hypercalls } from './hypercalls.ts';
 import { LookUp } from './look-up.ts';
@@ -63,6 +64,7 @@ const VIO_PAGE_SHIFT = 12;
  */
 export class SpaprTceUnit implements IommuUnit, Snapshottable<SpaprTceUnitState> {
   readonly kind = 'spapr-tce';
+  readonly features = SPAPR_FEATURES;
   readonly id = null;
   readonly mode = 'other';
   readonly qomPath: string;

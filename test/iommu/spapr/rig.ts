@@ -9,8 +9,8 @@ import { MemoryRegion } from '../../../src/memory/region.ts';
 import { MemoryTopology } from '../../../src/memory/topology.ts';
 import { recordedEvents } from '../support.ts';
 
-export const RAM_SIZE = 0x100_0000n;
-export const ALL = 1n << 64n;
+const RAM_SIZE = 0x100_0000n;
+const ALL = 1n << 64n;
 export const PCI_LIOBN = 0x8000_0000n;
 export const DYNAMIC = 0x800_0000_0000_0000n;
 export const BUID = 0x800_0000_2000_0000n;
