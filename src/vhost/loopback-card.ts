@@ -1,3 +1,4 @@
+import { CommandError } from '../core/errors.ts';
 import { QueueError, type DescriptorChain } from '../virtio/descriptor-chain.ts';
 import { type OfferedFeatures, VirtioDevice, type VirtioDeviceState, type VirtioTransport } from '../virtio/device.ts';
 import { Feature, featureMask } from '../virtio/features.ts';
@@ -7,9 +8,7 @@ import type { VhostDevice } from './vhost-device.ts';
 /** The number of a network card (Virtio 1.2, section 5.1). */
 export const NETWORK_DEVICE_ID = 1;
 /** Its queues (section 5.1.2). */
-export const NetworkQueue = { receive: 0, transmit: 1 } as const;
-/** In front of every packet (section 5.1.6); what follows is the frame. */
-export const PACKET_HEADER_SIZE = 12;
+const NetworkQueue = { receive: 0, transmit: 1 } as const;
 
 const QUEUE_SIZE = 256;
 const NetworkFeature = { mac: 5, status: 16 } as const;
@@ -100,6 +99,7 @@ export class LoopbackCard extends VirtioDevice {
     while (this.#carryOne()) this.#packets.transmitted += 1;
   }
 
+  /** A vIOMMU that will not tell what goes leaves the device without vhost, and so in need of a reset. */
   protected override onDriver(atWork: boolean): void {
     if (!atWork) {
       this.#vhost.stop();
@@ -107,7 +107,12 @@ export class LoopbackCard extends VirtioDevice {
     }
     const usedRings = this.queues.filter(({ ready }) => ready).map(({ device }) => device);
     const iotlb = this.has(Feature.accessPlatform) && this.#behindIommu();
-    this.#vhost.start({ iotlb, deviceIotlb: this.#ats(), usedRings });
+    try {
+      this.#vhost.start({ iotlb, deviceIotlb: this.#ats(), usedRings });
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      this.fail(error.message);
+    }
   }
 
   protected override onReset(): void {

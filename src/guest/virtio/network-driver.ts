@@ -15,7 +15,7 @@ const SLOTS = 128;
 const QUEUE_SIZE = BigInt(QUEUE_PAGES) * PAGE;
 
 /** How many bytes of guest RAM the rings take. */
-export const RINGS_SIZE = 2n * QUEUE_SIZE;
+const RINGS_SIZE = 2n * QUEUE_SIZE;
 
 /** Where the ATS capability lies among the extended ones, and its Enable bit (PCI Express Base 5.0, section 10.5.1). */
 const Ats = { id: 0x0f, control: 6, enable: 0x8000 } as const;

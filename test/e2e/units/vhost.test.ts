@@ -175,7 +175,11 @@ describe.each(Object.entries(SETUPS))('vhost behind %s', (_name, setup) => {
     }
 
     await conversation.unmap(buffers + 0x1000n, true);
-    expect(conversation.told()).toContain(`invalidate ${at(buffers + 0x1000n)}`);
+    expect(conversation.told()).toContainEqual(expect.stringMatching(/^invalidate/));
+    const { ranges } = (await client.execute('query-vhost')).devices[0]!;
+    expect(ranges.filter(({ iova, stale }) => stale || iova === buffers + 0x1000n)).toEqual(
+      setup.unflushed === 'stale' ? ranges.filter(({ iova }) => iova === buffers) : [],
+    );
     const halted = await conversation.transfer();
     expect(halted).toMatchObject({ transmitted: 0, received: [] });
     expect(halted.stalled).toMatch(/\S/);
