@@ -13,7 +13,7 @@ export const ClpResponse = {
 } as const;
 
 /** Response codes of SCLP's adapter configuration. */
-export const SclpResponse = {
+const SclpResponse = {
   done: 0x0020,
   noAction: 0x0120,
   reserved: 0x05f0,

@@ -1,5 +1,5 @@
 /** Condition codes of the zPCI instructions. */
-export const ConditionCode = {
+const ConditionCode = {
   done: 0,
   /** Bits 31:24 of the first register tell why. */
   failed: 1,

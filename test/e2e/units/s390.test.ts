@@ -35,7 +35,7 @@ async function read(client: QmpClient, device: string, address: bigint): Promise
 function told(client: QmpClient): string[] {
   return client.events
     .takeAll()
-    .filter(({ event }) => /^(IOMMU|HOST|CHECK)_/.test(event))
+    .filter(({ event }) => /^(IOMMU|HOST|MODEL)_/.test(event))
     .map(({ event, data }) => {
       const { device, bypass, reason, size } = data as Record<string, string | boolean | bigint>;
       return [event, device, bypass, reason, size].filter((part) => part !== undefined).join(' ');
