@@ -43,7 +43,7 @@ check: $(INSTALLED) ## format, lint, types, layers, dead code, freshness of gene
 format: $(INSTALLED) ## rewrite the sources in the house format
 	npx biome format --write
 
-docs: $(INSTALLED) ## write src/generated, docs/qmp-reference.md and the shell completion from schema/
+docs: $(INSTALLED) ## write src/generated, the generated pages of docs/ and the shell completion
 	npm run --silent generate
 
 demo: dist/main.js ## play the main job over a real socket

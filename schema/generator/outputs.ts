@@ -7,12 +7,13 @@ import { emitReference } from './reference.ts';
 import { resolve } from './resolve.ts';
 import { emitTable } from './table.ts';
 import { emitTypes } from './types.ts';
+import { emitUnits } from './units.ts';
 
 /** The top of the repository. */
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
- * Everything that is made from the schema: path from the top of the repository, and text.
+ * Everything that is made from the schema, and from what units say of themselves: path from the top of the repository, and text.
  * @throws SchemaError when the schema does not build
  */
 export function outputs(): Map<string, string> {
@@ -22,6 +23,7 @@ export function outputs(): Map<string, string> {
     ['src/generated/types.ts', format(emitTypes(source, resolved))],
     ['src/generated/schema.ts', format(emitTable(resolved))],
     ['docs/qmp-reference.md', emitReference(source, resolved)],
+    ['docs/units.md', emitUnits()],
     ['clients/shell/viommu-completion.bash', emitCompletion(resolved)],
   ]);
 }

@@ -1,6 +1,8 @@
 import type { Access } from '../memory/access.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { IommuRegion } from '../memory/iommu-region.ts';
+import type { Snapshottable } from '../trace/snapshot.ts';
+import type { UnitFeatures } from './features.ts';
 import type { Binding, NotifierIommuObject } from './object.ts';
 import type { Reach, ReverseSearch } from './reverse-search.ts';
 
@@ -163,7 +165,7 @@ export interface IommuInfo {
  * What every emulated IOMMU is to the rest of the machine, whatever bus its devices sit on. A unit in front of a PCI
  * bus serves that bus as `PciIommuOps`, too.
  */
-export interface IommuUnit {
+export interface IommuUnit extends Snapshottable<unknown> {
   /** Null when the user gave none. */
   readonly id: string | null;
   readonly qomPath: string;
@@ -171,6 +173,8 @@ export interface IommuUnit {
   readonly name: string;
   /** The device type. */
   readonly kind: string;
+  /** What units of this kind can do, with which properties. */
+  readonly features: UnitFeatures;
   readonly mode: IommuMode;
   describe(): IommuInfo;
   /** The devices' spaces, those of requests without PASID, in a fixed order: on PCI by bus number and function. */

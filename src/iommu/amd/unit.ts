@@ -32,6 +32,7 @@ import type {
 import { AmdShadowDecoder } from './decoders.ts';
 import { AmdDeviceSpace, type SharedRegions, sharedRegions } from './device-address-space.ts';
 import { FaultEvents } from './fault-events.ts';
+import { AMD_FEATURES } from './features.ts';
 import { LookUp } from './look-up.ts';
 import { checkNotifiers } from './notifier-checks.ts';
 import type { AmdProperties } from './properties.ts';
@@ -65,6 +66,7 @@ const ADDRESS_BITS = 64;
  */
 export class AmdIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<AmdIommuUnitState> {
   readonly kind = 'amd-iommu';
+  readonly features = AMD_FEATURES;
   readonly id: string | null;
   readonly qomPath: string;
   readonly properties: AmdProperties;

@@ -39,6 +39,7 @@ import {
 } from './device-address-space.ts';
 import { HostDevices } from '../host-devices.ts';
 import { describeCaches, describeCapabilities, describeDevices } from './describe.ts';
+import { INTEL_FEATURES } from './features.ts';
 import type { RootTable, TranslationFaultReport } from './invalidation.ts';
 import { LookUp } from './look-up.ts';
 import { checkNotifiers } from './notifier-checks.ts';
@@ -73,6 +74,7 @@ export interface IntelIommuUnitState {
  */
 export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<IntelIommuUnitState> {
   readonly kind = 'intel-iommu';
+  readonly features = INTEL_FEATURES;
   readonly id: string | null;
   readonly qomPath: string;
   readonly properties: IntelProperties;

@@ -30,6 +30,7 @@ import type {
 import { Domains, type DomainsState } from './domains.ts';
 import { EndpointSpace } from './endpoint-space.ts';
 import { IOMMU_FAULTS, iommuFault, type IommuFaultName } from './faults.ts';
+import { VIRTIO_FEATURES } from './features.ts';
 import { LookUp } from './look-up.ts';
 import { MappingNotifications } from './notifications.ts';
 import type { VirtioIommuProperties } from './properties.ts';
@@ -53,6 +54,7 @@ export interface VirtioIommuUnitState {
  */
 export class VirtioIommuUnit implements IommuUnit, PciIommuOps, IommuBackend, Snapshottable<VirtioIommuUnitState> {
   readonly kind = 'virtio-iommu-pci';
+  readonly features = VIRTIO_FEATURES;
   readonly id: string | null;
   readonly qomPath: string;
   readonly properties: VirtioIommuProperties;
