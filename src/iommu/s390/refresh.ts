@@ -11,10 +11,11 @@ export interface RefreshTarget {
 }
 
 /**
- * How many entries one refresh reads at most: the tables of 16 GiB in pages of 4 KiB. Tables that lead to the same ones
- * again and again ask for 2^30.
+ * How much one refresh does at most, in entries that are read: the tables of 8 GiB in pages of 4 KiB. Tables that lead
+ * to the same ones again and again ask for 2^30. Blocks of pages that are looked through count in their turn.
  */
-const MOST_STEPS = 2 ** 22;
+const MOST_STEPS = 2 ** 21;
+const BLOCKS_PER_STEP = 64;
 const PAGE_SHIFT = 12;
 
 interface RefreshParts {
@@ -79,6 +80,7 @@ export class Refresh {
       const end = Math.min(page - (page % span) + span - 1, last);
       if (permissions === 0) this.#drop(page, end, span === 1);
       else {
+        this.#steps += end - page;
         for (let at = page; at <= end; at++) {
           if (!this.#map(at, frame + (at - page), permissions)) again = true;
         }
@@ -108,6 +110,7 @@ export class Refresh {
       this.#goes(first, !pages.delete(first));
       return;
     }
+    this.#steps += pages.blocksWithin(first, last) / BLOCKS_PER_STEP;
     for (const { page } of pages.within(first, last)) {
       pages.delete(page);
       this.#goes(page, false);

@@ -8,42 +8,59 @@ export interface RefreshedPage {
   readonly permissions: Permissions;
 }
 
+/** How many pages a block has: those of one page table. */
+const BLOCK = 256;
+
 /**
  * The translations of one function, in pages of 4 KiB: what RPCIT has read from the tables. DMA is translated by these
- * alone, so a change of the tables counts from the next refresh of its range on.
+ * alone, so a change of the tables counts from the next refresh of its range on. They are kept in blocks, so that a
+ * large range with little in it is looked through quickly.
  */
 export class RefreshedPages implements Snapshottable<RefreshedPage[]> {
-  readonly #pages = new Map<number, RefreshedPage>();
+  readonly #blocks = new Map<number, Map<number, RefreshedPage>>();
+  #size = 0;
 
   get size(): number {
-    return this.#pages.size;
+    return this.#size;
   }
 
   /** Null when the page is not mapped. */
   find(page: number): RefreshedPage | null {
-    return this.#pages.get(page) ?? null;
+    return this.#blocks.get(blockOf(page))?.get(page) ?? null;
   }
 
   set({ page, frame, permissions }: RefreshedPage): void {
-    this.#pages.set(page, { page, frame, permissions });
+    const number = blockOf(page);
+    let block = this.#blocks.get(number);
+    if (block === undefined) this.#blocks.set(number, (block = new Map<number, RefreshedPage>()));
+    if (!block.has(page)) this.#size += 1;
+    block.set(page, { page, frame, permissions });
   }
 
   /** @returns false when it was not there */
   delete(page: number): boolean {
-    return this.#pages.delete(page);
+    const number = blockOf(page);
+    const block = this.#blocks.get(number);
+    if (block?.delete(page) !== true) return false;
+    this.#size -= 1;
+    if (block.size === 0) this.#blocks.delete(number);
+    return true;
+  }
+
+  /** How many blocks have to be looked at for the pages from `first` to `last` (inclusive). */
+  blocksWithin(first: number, last: number): number {
+    return Math.min(blockOf(last) - blockOf(first) + 1, this.#blocks.size);
   }
 
   /** The pages from `first` to `last` (inclusive) that are mapped, by ascending number. */
   within(first: number, last: number): RefreshedPage[] {
     const found: RefreshedPage[] = [];
-    if (last - first < this.#pages.size) {
-      for (let page = first; page <= last; page++) {
-        const one = this.#pages.get(page);
-        if (one !== undefined) found.push(one);
-      }
-      return found;
-    }
-    for (const one of this.#pages.values()) if (one.page >= first && one.page <= last) found.push(one);
+    const [start, end] = [blockOf(first), blockOf(last)];
+    const take = (block: Map<number, RefreshedPage> | undefined): void => {
+      for (const one of block?.values() ?? []) if (one.page >= first && one.page <= last) found.push(one);
+    };
+    if (end - start < this.#blocks.size) for (let block = start; block <= end; block++) take(this.#blocks.get(block));
+    else for (const [block, pages] of this.#blocks) if (block >= start && block <= end) take(pages);
     return found.sort((a, b) => a.page - b.page);
   }
 
@@ -53,7 +70,8 @@ export class RefreshedPages implements Snapshottable<RefreshedPage[]> {
   }
 
   clear(): void {
-    this.#pages.clear();
+    this.#blocks.clear();
+    this.#size = 0;
   }
 
   save(): RefreshedPage[] {
@@ -61,7 +79,11 @@ export class RefreshedPages implements Snapshottable<RefreshedPage[]> {
   }
 
   restore(state: readonly RefreshedPage[]): void {
-    this.#pages.clear();
+    this.clear();
     for (const page of state) this.set(page);
   }
+}
+
+function blockOf(page: number): number {
+  return Math.floor(page / BLOCK);
 }
