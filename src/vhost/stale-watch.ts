@@ -5,7 +5,7 @@ import { Permission, permits } from '../memory/access.ts';
 import type { RamBlock } from '../memory/ram-block.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import type { IotlbRange } from './device-iotlb.ts';
-import type { TablesNow } from './tables-now.ts';
+import type { TablesAnswer, TablesNow } from './tables-now.ts';
 import type { UserMemory } from './user-memory.ts';
 
 export interface StaleWatchParts extends TraceParts {
@@ -18,8 +18,8 @@ export interface StaleWatchParts extends TraceParts {
 }
 
 const PAGE = 0x1000n;
-/** How many pages of one range are compared behind an invalidation. */
-const MOST_PAGES = 512;
+/** How many runs of pages are compared of one range: it is as large as a page was that may have been split since. */
+const MOST_RUNS = 4096;
 
 /**
  * Holds what vhost has cached against the tables of the vIOMMU: at each use (check `stale-translation`), and behind each
@@ -72,10 +72,10 @@ export class StaleWatch {
   isStale(range: IotlbRange, first = range.iova, last = range.last): boolean {
     const start = range.iova > first ? range.iova : first;
     const end = range.last < last ? range.last : last;
-    for (let at = start - (start % PAGE), pages = 0; at <= end && pages < MOST_PAGES; at += PAGE, pages += 1) {
-      const address = at > range.iova ? at : range.iova;
-      const current = this.#current(address, 'read');
-      if (!this.#agrees(range, this.#used(range, address), current, 'read')) return true;
+    for (let at = start, runs = 0; at <= end && runs < MOST_RUNS; runs += 1) {
+      const found = this.#parts.tables.at(at, 'read');
+      if (!this.#agrees(range, this.#used(range, at), this.#outcomeOf(found), 'read')) return true;
+      at = found.last + 1n;
     }
     return false;
   }
@@ -108,8 +108,11 @@ export class StaleWatch {
   }
 
   #current(address: bigint, access: 'read' | 'write'): Outcome {
-    const found = this.#parts.tables.at(address, access);
-    return found.address === null ? NOWHERE : this.#outcome(found.address, found.permissions);
+    return this.#outcomeOf(this.#parts.tables.at(address, access));
+  }
+
+  #outcomeOf({ address, permissions }: TablesAnswer): Outcome {
+    return address === null ? NOWHERE : this.#outcome(address, permissions);
   }
 
   /** What the tables lead to need not be RAM: vhost would get no UPDATE for it. */

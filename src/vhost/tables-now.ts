@@ -8,10 +8,11 @@ import type { RamBlock } from '../memory/ram-block.ts';
 export interface TablesAnswer {
   /** Guest-physical; null where they lead nowhere. */
   readonly address: bigint | null;
+  /** The last address that is known to lead on likewise. */
+  readonly last: bigint;
   readonly permissions: Permissions;
 }
 
-const NOWHERE: TablesAnswer = { address: null, permissions: Permission.none };
 /** Table entries that the look at one page may read: one page is wanted, of the lowest table. */
 const BUDGET = 64;
 const BITS = { read: Permission.read, write: Permission.write, execute: Permission.execute } as const;
@@ -41,9 +42,10 @@ export class TablesNow {
     const space = this.#space();
     if (space === null || space.bypass || this.#isUntranslated(space, address, access)) return this.#plain(address);
     const mapping = this.#mapping(space, address);
-    if (mapping === null) return NOWHERE;
+    if (mapping === null) return nowhere(address);
     const permissions = mapping.permissions.reduce((bits, name) => bits | BITS[name], 0);
-    return { address: mapping.address + (address - mapping.iova), permissions };
+    const last = mapping.iova + mapping.size - 1n;
+    return { address: mapping.address + (address - mapping.iova), last, permissions };
   }
 
   /** Guest-physical addresses of the 64-bit table words that an address is translated by, from the top down. */
@@ -99,8 +101,13 @@ export class TablesNow {
   }
 
   #plain(address: bigint): TablesAnswer {
-    const { region, readonly, address: guest } = this.#memory.translate(address, 'none');
-    if (region?.block == null) return NOWHERE;
-    return { address: guest, permissions: readonly ? Permission.read : Permission.readWrite };
+    const { region, readonly, length } = this.#memory.translate(address, 'none');
+    if (region?.block == null) return nowhere(address);
+    const permissions = readonly ? Permission.read : Permission.readWrite;
+    return { address, last: address + length - 1n, permissions };
   }
+}
+
+function nowhere(address: bigint): TablesAnswer {
+  return { address: null, last: address, permissions: Permission.none };
 }

@@ -143,6 +143,24 @@ describe('vhost', () => {
     expect(rig.agent.card.packets).toEqual({ transmitted: 3, received: 1, dropped: 2 });
   });
 
+  it('caches a large page as one range, and sees where a split one leads elsewhere', () => {
+    const rig = new VhostRig(INTEL);
+    rig.enable();
+    rig.start();
+    rig.map(0x8000_0000n, 0x200_0000n, 0x20_0000n);
+    expect(rig.touch(0x8010_0000n, true)).toBe('moved');
+    const large = { iova: 0x8000_0000n, last: 0x801f_ffffn, address: 0x200_0000n };
+    const listed = () => rig.agent.vhost.describe().ranges.find(({ iova }) => iova === large.iova);
+    expect(listed()).toMatchObject({ ...large, stale: false });
+    rig.unmap(0x8000_0000n, false, 0x20_0000n);
+    expect(listed()).toMatchObject({ ...large, stale: true });
+    rig.map(0x8000_0000n, 0x200_0000n, 0x1f_f000n);
+    rig.map(0x801f_f000n, 0x300_0000n, PAGE);
+    expect(rig.agent.vhost.describe().ranges.filter(({ stale }) => stale)).toEqual([]);
+    expect(rig.touch(0x8010_0000n, true)).toBe('moved');
+    expect(rig.events(/STALE|CHECK/)).toEqual([]);
+  });
+
   it('holds no more ranges than iotlb-size', () => {
     const rig = new VhostRig(INTEL, { 'iotlb-size': '2' });
     rig.enable();
@@ -290,6 +308,19 @@ describe('vhost with ATS', () => {
     expect(events()).toEqual(['deviotlb-unmap', 'deviotlb-unmap']);
     rig.command(() => rig.machine.reset());
     expect(rig.agent.vhost.describe().ats).toBe(false);
+  });
+
+  it('leaves vhost without anything where it is enabled later and the unit refuses it', () => {
+    const rig = new VhostRig(INTEL, CARD, [PORT]);
+    rig.enable();
+    rig.start();
+    const { agent } = rig;
+    let control = 0x100;
+    while ((agent.readConfig(control, 2) & 0xffff) !== 0x0f) control = agent.readConfig(control, 4) >>> 20;
+    agent.writeConfig(control + 6, 2, 0x8000);
+    expect(rig.touch(BUFFERS_IOVA, false)).toMatch(/requires device IOTLB mode/);
+    agent.writeConfig(control + 6, 2, 0);
+    expect(rig.touch(BUFFERS_IOVA, false)).toBe('moved');
   });
 
   it('is refused by a unit without device IOTLBs, and by a place without PCI Express', () => {

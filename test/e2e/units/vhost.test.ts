@@ -154,6 +154,9 @@ describe.each(Object.entries(SETUPS))('vhost behind %s', (_name, setup) => {
       `miss ${at(buffers + 0x1000n)}`,
       `update ${at(buffers + 0x1000n)}`,
     ]);
+    const { data = '' } = await client.execute('dma-read', { device: 'vhost0', address: buffers + 0x100cn, size: 5n });
+    expect(Buffer.from(data, 'base64').toString()).toBe('hello');
+    expect(conversation.told()).toEqual([]);
     expect((await client.execute('query-iommu-notifiers')).notifiers).toContainEqual(
       expect.objectContaining({ device: 'vhost0', listener: 'vhost-iotlb', kind: 'region', events: ['unmap'] }),
     );
