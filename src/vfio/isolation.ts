@@ -34,7 +34,7 @@ const BLOCK = 0x200;
  */
 export class Isolation {
   readonly #trace: TraceParts;
-  readonly #blocks = new Map<number, Reach[]>();
+  readonly #blocks = new Map<number, Set<Reach>>();
   readonly #reaches = new Map<Tenant, Map<bigint, Reach>>();
   /** Pairs that this operation has told of. */
   readonly #told = new Map<Tenant, Set<Tenant>>();
@@ -61,9 +61,9 @@ export class Isolation {
     own.delete(iova);
     if (own.size === 0) this.#reaches.delete(tenant);
     for (const block of blocksOf(reach)) {
-      const left = this.#blocks.get(block)?.filter((other) => other !== reach) ?? [];
-      if (left.length === 0) this.#blocks.delete(block);
-      else this.#blocks.set(block, left);
+      const there = this.#blocks.get(block);
+      there?.delete(reach);
+      if (there?.size === 0) this.#blocks.delete(block);
     }
   }
 
@@ -87,8 +87,8 @@ export class Isolation {
     own.set(iova, reach);
     for (const block of blocksOf(reach)) {
       const there = this.#blocks.get(block);
-      if (there === undefined) this.#blocks.set(block, [reach]);
-      else there.push(reach);
+      if (there === undefined) this.#blocks.set(block, new Set([reach]));
+      else there.add(reach);
     }
     return reach;
   }
