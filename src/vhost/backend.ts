@@ -1,4 +1,4 @@
-import { hex } from '../core/address.ts';
+import { ADDRESS_SPACE_SIZE, hex } from '../core/address.ts';
 import type { QueueMemory } from '../virtio/queue-memory.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import { DeviceIotlb, type DeviceIotlbState, type IotlbRange } from './device-iotlb.ts';
@@ -32,6 +32,15 @@ export interface AccessFailure extends MissFailure {
   readonly moved: number;
 }
 
+/** Where an address leads; `length` in bytes from there on. */
+interface Found {
+  readonly iova: bigint;
+  readonly userAddress: bigint;
+  readonly length: bigint;
+  /** What was cached of it; null where no device IOTLB is in use. */
+  readonly range: IotlbRange | null;
+}
+
 /**
  * The side of vhost that moves data, in the kernel where vhost is: it reaches guest RAM by user addresses alone, which it
  * finds in its device IOTLB. What that does not hold it asks for by a MISS.
@@ -57,9 +66,13 @@ export class VhostBackend implements QueueMemory, Snapshottable<BackendState> {
     return this.#received;
   }
 
-  /** Why the latest access failed; null when it did not. */
+  /** The first access that failed since {@link forgetFailure}; null when none did. */
   get failure(): AccessFailure | null {
     return this.#failure;
+  }
+
+  forgetFailure(): void {
+    this.#failure = null;
   }
 
   read(address: bigint, into: Uint8Array): boolean {
@@ -72,22 +85,26 @@ export class VhostBackend implements QueueMemory, Snapshottable<BackendState> {
 
   /** Moves `bytes`, piece by piece, up to the first one that cannot be. @returns why it ended there; null: all is done */
   access(address: bigint, bytes: Uint8Array, access: 'read' | 'write'): AccessFailure | null {
-    this.#failure = this.#walk(address, BigInt(bytes.length), access, (userAddress, from, to) => {
-      const found = this.#parts.userMemory.bytesAt(userAddress);
-      if (found === null) return false;
+    const failure = this.#walk(address, BigInt(bytes.length), access, (found, from, to) => {
+      const { range, userAddress, iova } = found;
+      if (range !== null) this.#parts.used(range, iova, access);
+      const place = this.#parts.userMemory.bytesAt(userAddress);
+      if (place === null) return false;
       const piece = bytes.subarray(from, to);
-      if (access === 'write') found.block.write(found.offset, piece);
-      else found.block.read(found.offset, piece);
+      if (access === 'write') place.block.write(place.offset, piece);
+      else place.block.read(place.offset, piece);
       return true;
     });
-    if (this.#failure !== null && access === 'read') bytes.fill(0, this.#failure.moved);
-    return this.#failure;
+    if (failure !== null && access === 'read') bytes.fill(0, failure.moved);
+    this.#failure ??= failure;
+    return failure;
   }
 
   /** Whether `size` bytes can be reached, after all misses for them; nothing moves. */
   reaches(address: bigint, size: bigint, access: 'read' | 'write'): boolean {
-    this.#failure = this.#walk(address, size, access, () => true);
-    return this.#failure === null;
+    const failure = this.#walk(address, size, access, () => true);
+    this.#failure ??= failure;
+    return failure === null;
   }
 
   /** Takes an UPDATE or an INVALIDATE. @returns how many ranges that took out */
@@ -120,19 +137,22 @@ export class VhostBackend implements QueueMemory, Snapshottable<BackendState> {
     this.#failure = null;
   }
 
-  /** Calls `move` for every piece of one range: its user address, and which bytes it holds. */
+  /** Calls `move` for every piece of one range: where it leads, and which bytes it holds. */
   #walk(
     address: bigint,
     size: bigint,
     access: 'read' | 'write',
-    move: (userAddress: bigint, from: number, to: number) => boolean,
+    move: (found: Found, from: number, to: number) => boolean,
   ): AccessFailure | null {
+    if (address + size > ADDRESS_SPACE_SIZE) {
+      return { sentence: `${hex(size)} bytes from ${hex(address)} on run past 2^64`, address, moved: 0 };
+    }
     for (let done = 0n; done < size; ) {
       const at = address + done;
       const found = this.#translate(at, access);
       if ('sentence' in found) return { ...found, address: at, moved: Number(done) };
       const length = found.length < size - done ? found.length : size - done;
-      if (!move(found.userAddress, Number(done), Number(done + length))) {
+      if (!move(found, Number(done), Number(done + length))) {
         const sentence = `The user address ${hex(found.userAddress)} of ${hex(at)} is not in the memory table of vhost`;
         return { sentence, address: at, moved: Number(done) };
       }
@@ -141,20 +161,19 @@ export class VhostBackend implements QueueMemory, Snapshottable<BackendState> {
     return null;
   }
 
-  #translate(address: bigint, access: 'read' | 'write'): { userAddress: bigint; length: bigint } | MissFailure {
-    const { usesIotlb, userMemory, used } = this.#parts;
+  #translate(iova: bigint, access: 'read' | 'write'): Found | MissFailure {
+    const { usesIotlb, userMemory } = this.#parts;
     if (!usesIotlb()) {
-      const region = userMemory.fromGuest(address);
-      if (region !== null) return { userAddress: region.userAddress, length: region.size };
-      return { sentence: `The address ${hex(address)} is not in the memory table of vhost` };
+      const region = userMemory.fromGuest(iova);
+      if (region !== null) return { iova, userAddress: region.userAddress, length: region.size, range: null };
+      return { sentence: `The address ${hex(iova)} is not in the memory table of vhost` };
     }
-    const range = this.iotlb.lookup(address) ?? this.#ask(address, access);
+    const range = this.iotlb.lookup(iova) ?? this.#ask(iova, access);
     if ('sentence' in range) return range;
     if ((range.access & IotlbAccess[access]) === 0) {
-      return { sentence: `The device IOTLB lets no ${access} of ${hex(address)} pass` };
+      return { sentence: `The device IOTLB lets no ${access} of ${hex(iova)} pass` };
     }
-    used(range, address, access);
-    return { userAddress: range.userAddress + (address - range.iova), length: range.last - address + 1n };
+    return { iova, userAddress: range.userAddress + (iova - range.iova), length: range.last - iova + 1n, range };
   }
 
   #ask(address: bigint, access: 'read' | 'write'): IotlbRange | MissFailure {

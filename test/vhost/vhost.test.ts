@@ -125,6 +125,40 @@ describe('vhost', () => {
     );
   });
 
+  it('stands still at any buffer of a chain, and at rings that run past 2^64', () => {
+    const rig = new VhostRig(INTEL);
+    rig.enable();
+    rig.start();
+    const { memory } = rig.machine;
+    const descriptors = RINGS + 3n * PAGE;
+    const chain = new BigUint64Array([0x7000_0000n, 16n | (1n << 32n) | (1n << 48n), BUFFERS_IOVA, 16n]);
+    memory.write(descriptors, new Uint8Array(chain.buffer));
+    memory.write(descriptors + PAGE, Uint8Array.of(0, 0, 1, 0, 0, 0));
+    expect(rig.card.transfer({})).toEqual({ transmitted: 0, received: [] });
+    expect(rig.agent.card.stalled).toContain('0x70000000');
+    expect(rig.agent.card.failure).toBeNull();
+    rig.map(0x7000_0000n, 0x50_0000n, PAGE);
+    expect(rig.card.transfer({})).toEqual({ transmitted: 1, received: [] });
+    expect(rig.agent.card.stalled).toBeNull();
+    expect(rig.agent.card.packets).toEqual({ transmitted: 1, received: 0, dropped: 1 });
+    expect(rig.touch(2n ** 64n - 1n, false)).not.toBe('moved');
+    expect(rig.agent.vhost.backend.reaches(2n ** 64n - 1n, 2n, 'read')).toBe(false);
+  });
+
+  it('serves what the available ring says, and needs a reset where that cannot be', () => {
+    const rig = new VhostRig(INTEL);
+    rig.enable();
+    rig.start();
+    const { memory } = rig.machine;
+    memory.write(RINGS + 4n * PAGE, Uint8Array.of(0, 0, 200, 0));
+    const descriptor = new BigUint64Array([BUFFERS_IOVA, 12n]);
+    memory.write(RINGS + 3n * PAGE, new Uint8Array(descriptor.buffer));
+    expect(rig.card.transfer({}).transmitted).toBe(200);
+    memory.write(RINGS + 4n * PAGE, Uint8Array.of(0, 0, 0xff, 0xff));
+    rig.card.transfer({});
+    expect(rig.agent.card.failure).toContain('Guest moved available index');
+  });
+
   it('drops a packet that finds no buffer, or too short a one', () => {
     const rig = new VhostRig(INTEL);
     rig.enable();
