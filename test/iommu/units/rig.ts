@@ -96,11 +96,9 @@ export class UnitRig {
 
   /** Writes its own address to the beginning of each page of guest memory from `address` on. */
   label(address: bigint, size: bigint): void {
-    for (let at = address; at < address + size; at += PAGE) {
-      const word = new DataView(new ArrayBuffer(8));
-      word.setBigUint64(0, at, true);
-      this.must(() => this.machine.memory.write(at, new Uint8Array(word.buffer)));
-    }
+    const bytes = new DataView(new ArrayBuffer(Number(size)));
+    for (let at = 0n; at < size; at += PAGE) bytes.setBigUint64(Number(at), address + at, true);
+    this.must(() => this.machine.memory.write(address, new Uint8Array(bytes.buffer)));
   }
 
   /** A 64-bit word of guest memory. */
