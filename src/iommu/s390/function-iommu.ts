@@ -53,8 +53,6 @@ export interface FunctionIommuState {
  */
 export class FunctionIommu implements Snapshottable<FunctionIommuState> {
   readonly space: FunctionSpace;
-  /** The function that sits here now. */
-  owner: TranslatingFunction | null = null;
   /** How many pages can be mapped at once. */
   limit: number;
   /** Requests that a refreshed page served, and those that none did. */
@@ -66,6 +64,7 @@ export class FunctionIommu implements Snapshottable<FunctionIommuState> {
   readonly #mappingEvents: MappingEvents;
   readonly #checks: Checks;
   readonly #onSwitched: () => void;
+  #owner: TranslatingFunction | null = null;
   #registration: Registration | null = null;
 
   /** `onSwitched` is told when the address space shows something else. */
@@ -85,6 +84,18 @@ export class FunctionIommu implements Snapshottable<FunctionIommuState> {
     this.#mappingEvents = parts.mappingEvents;
     this.#checks = parts.checks;
     this.#onSwitched = parts.onSwitched;
+  }
+
+  /** The function that sits here now. */
+  get owner(): TranslatingFunction | null {
+    return this.#owner;
+  }
+
+  /** A function comes, or goes (null). Nothing is registered then. */
+  set owner(owner: TranslatingFunction | null) {
+    this.#owner = owner;
+    if (owner === null) this.space.detach();
+    else this.space.attach(`iommu-s390-${owner.uid.toString(16).padStart(4, '0')}`, this.#operations);
   }
 
   get registration(): Registration | null {
@@ -184,10 +195,7 @@ export class FunctionIommu implements Snapshottable<FunctionIommuState> {
   #show(): void {
     const registration = this.#registration;
     if (registration === null || this.isDirect) this.space.close();
-    else {
-      const uid = (this.owner?.uid ?? 0).toString(16).padStart(4, '0');
-      this.space.open(`iommu-s390-${uid}`, registration.limit, this.#operations);
-    }
+    else this.space.open(registration.limit);
     this.followRegistration();
   }
 

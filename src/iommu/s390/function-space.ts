@@ -8,7 +8,7 @@ import type { TraceParts } from '../../trace/trace.ts';
 import { BypassableSpace } from '../bypassable-space.ts';
 import type { PciPlace } from '../place.ts';
 import type { IommuUnit } from '../unit.ts';
-import { FIRST_DMA_ADDRESS } from './tables.ts';
+import { FIRST_DMA_ADDRESS, LAST_DMA_ADDRESS } from './tables.ts';
 
 /** Where functions write their interrupt messages. */
 const MESSAGE_ADDRESS = 0xfe00_0000_0000_0000n;
@@ -67,7 +67,7 @@ export class FunctionSpace extends BypassableSpace<PciPlace> {
     return this.#region === null ? [] : [this.#region];
   }
 
-  /** Null while no tables are registered. */
+  /** Null while no function is plugged; it shows while tables are registered. */
   get region(): IommuRegion | null {
     return this.#region;
   }
@@ -85,21 +85,34 @@ export class FunctionSpace extends BypassableSpace<PciPlace> {
     return this.place.sourceId;
   }
 
-  /** Tables are registered: an IOMMU region comes, up to the address `limit` (inclusive). */
-  open(name: string, limit: bigint, operations: IommuRegionOperations): void {
-    this.close();
-    const region = new IommuRegion(this.#window.topology, name, limit + 1n, operations);
+  /** A function was plugged: from now on there is an IOMMU region, which does not show yet. */
+  attach(name: string, operations: IommuRegionOperations): void {
+    const region = new IommuRegion(this.#window.topology, name, LAST_DMA_ADDRESS + 1n, operations);
     region.owner = this.#owner;
+    region.setEnabled(false);
     this.#region = region;
     this.#change(() => this.#window.addSubregion(0n, region));
   }
 
-  /** The registration has ended: the IOMMU region goes, and with it all that its notifiers had been told. */
-  close(): void {
+  /** The function has gone. */
+  detach(): void {
     const region = this.#region;
-    if (region === null) return;
-    this.#change(() => this.#window.removeSubregion(region));
     this.#region = null;
+    if (region !== null) this.#change(() => this.#window.removeSubregion(region));
+  }
+
+  /** Tables are registered: the IOMMU region shows, up to the address `limit` (inclusive). */
+  open(limit: bigint): void {
+    this.close();
+    this.#change(() => {
+      this.#region?.setSize(limit + 1n);
+      this.#region?.setEnabled(true);
+    });
+  }
+
+  /** The registration has ended: the IOMMU region hides, and with it goes all that its listeners had been told. */
+  close(): void {
+    this.#change(() => this.#region?.setEnabled(false));
   }
 
   /** The guest is not told of a listener that cannot follow; that one is left without what it refused. */
