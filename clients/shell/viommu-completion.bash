@@ -75,6 +75,8 @@ _viommu_commands='
   query-host-iommu
   dma-read
   dma-write
+  trace-event-get-state
+  trace-event-set-state
   query-event-log
   query-checks
   set-check
@@ -130,6 +132,8 @@ _viommu_ask() {
     guest-svm-unbind) form='{"device": , "pasid": }' ;;
     dma-read) form='{"device": , "address": , "size": }' ;;
     dma-write) form='{"device": , "address": , "data": }' ;;
+    trace-event-get-state) form='{"name": }' ;;
+    trace-event-set-state) form='{"name": , "enable": }' ;;
     set-check) form='{"name": }' ;;
     break-add) form='{"event": }' ;;
     break-remove) form='{"id": }' ;;

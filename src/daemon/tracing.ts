@@ -39,13 +39,12 @@ function applyTo(log: TraceLog, { pattern, events, option }: TraceOption, warn: 
 
 /**
  * The trace points as the command line wants them.
- * @param points the names of all trace points
  * @param warn told about patterns that name nothing
  * @throws CommandError where a file cannot be opened
  */
-export function openTraceLog(points: readonly string[], options: Options, warn: (sentence: string) => void): TraceLog {
+export function openTraceLog(options: Options, warn: (sentence: string) => void): TraceLog {
   const file = options.traces.findLast((trace) => trace.file !== null)?.file ?? options.logFile;
-  const log = new TraceLog(points, logWriter(file));
+  const log = new TraceLog(logWriter(file));
   for (const trace of options.traces) applyTo(log, trace, warn);
   return log;
 }

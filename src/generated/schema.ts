@@ -1962,6 +1962,16 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    TraceEventState: { kind: 'enum', values: ['unavailable', 'disabled', 'enabled'] },
+    TraceEventInfo: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'string' }, optional: false },
+        { name: 'vcpu', type: { kind: 'boolean' }, optional: false },
+        { name: 'state', type: { kind: 'named', name: 'TraceEventState' }, optional: false },
+      ],
+      open: false,
+    },
     EventTimestamp: {
       kind: 'object',
       members: [
@@ -1976,6 +1986,24 @@ export const schema: SchemaShape = {
         { name: 'timestamp', type: { kind: 'named', name: 'EventTimestamp' }, optional: false },
         { name: 'event', type: { kind: 'string' }, optional: false },
         { name: 'data', type: { kind: 'any' }, optional: false },
+      ],
+      open: false,
+    },
+    TraceEventGetStateArguments: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'string' }, optional: false },
+        { name: 'vcpu', type: { kind: 'integer', format: 'int64' }, optional: true },
+      ],
+      open: false,
+    },
+    TraceEventSetStateArguments: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'string' }, optional: false },
+        { name: 'enable', type: { kind: 'boolean' }, optional: false },
+        { name: 'ignore-unavailable', type: { kind: 'boolean' }, optional: true },
+        { name: 'vcpu', type: { kind: 'integer', format: 'int64' }, optional: true },
       ],
       open: false,
     },
@@ -2397,6 +2425,19 @@ export const schema: SchemaShape = {
     'dma-write': {
       arguments: 'DmaWriteArguments',
       returns: { kind: 'named', name: 'DmaWriteReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'trace-event-get-state': {
+      arguments: 'TraceEventGetStateArguments',
+      returns: { kind: 'array', items: { kind: 'named', name: 'TraceEventInfo' } },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'trace-event-set-state': {
+      arguments: 'TraceEventSetStateArguments',
       allowOob: false,
       features: [],
       unchecked: false,

@@ -2246,6 +2246,19 @@ export interface InjectedFault {
   hits: number;
 }
 
+/** State of a trace point. */
+export type TraceEventState = 'unavailable' | 'disabled' | 'enabled';
+
+/** A trace point. */
+export interface TraceEventInfo {
+  /** Its name, QEMU's. */
+  name: string;
+  /** Always false: there are no CPUs that it could be about. */
+  vcpu: boolean;
+  /** Whether it is on. */
+  state: TraceEventState;
+}
+
 /** A time of the wall clock. */
 export interface EventTimestamp {
   /** Seconds since 1970. */
@@ -2262,6 +2275,26 @@ export interface LoggedEvent {
   event: string;
   /** Its data, with `sequence` and `operation`. */
   data: AnyValue;
+}
+
+/** Arguments of trace-event-get-state. */
+export interface TraceEventGetStateArguments {
+  /** A name, or with `*` in it a glob (there `?` is one character). */
+  name: string;
+  /** A CPU: there is none. */
+  vcpu?: bigint | undefined;
+}
+
+/** Arguments of trace-event-set-state. */
+export interface TraceEventSetStateArguments {
+  /** A name, or with `*` in it a glob (there `?` is one character). */
+  name: string;
+  /** On, or off. */
+  enable: boolean;
+  /** Leave out trace points that the program was built without: there are none. */
+  'ignore-unavailable'?: boolean | undefined;
+  /** A CPU: there is none. */
+  vcpu?: bigint | undefined;
 }
 
 /** Arguments of query-event-log. */
@@ -2523,6 +2556,10 @@ export interface CommandMap {
   'dma-read': { arguments: DmaReadArguments; returns: DmaReadReturn };
   /** Let a device write memory. */
   'dma-write': { arguments: DmaWriteArguments; returns: DmaWriteReturn };
+  /** Tell which trace points are on. */
+  'trace-event-get-state': { arguments: TraceEventGetStateArguments; returns: readonly TraceEventInfo[] };
+  /** Switch trace points on or off. */
+  'trace-event-set-state': { arguments: TraceEventSetStateArguments; returns: Empty };
   /** Read events of the model that have been sent already. */
   'query-event-log': { arguments: QueryEventLogArguments; returns: QueryEventLogReturn };
   /** List the checks that the model makes, and what they have found. */

@@ -22,6 +22,7 @@ import { probeHandlers } from './probes.ts';
 import { protocolHandlers } from './protocol.ts';
 import { reverseTranslationHandlers } from './reverse-translation.ts';
 import { runStateHandlers } from './run-state.ts';
+import { traceHandlers } from './traces.ts';
 import { translationHandlers } from './translation.ts';
 
 type AnyHandler = (args: never, context: CommandContext) => unknown;
@@ -48,6 +49,7 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...reverseTranslationHandlers(machine),
     ...guestHandlers(machine),
     ...hostHandlers(machine),
+    ...traceHandlers(machine),
     ...eventLogHandlers(machine),
     ...checkHandlers(machine),
     ...breakHandlers(machine),

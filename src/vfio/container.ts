@@ -9,6 +9,7 @@ import { isIommuRegion } from '../memory/iommu-region.ts';
 import type { MemoryListener, MemorySection } from '../memory/listener.ts';
 import type { Checks } from '../trace/checks.ts';
 import type { FaultPoints } from '../trace/fault-points.ts';
+import type { TracePoints } from '../trace/points/table.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import { DmaMap } from './dma-map.ts';
@@ -66,6 +67,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
   readonly #checks: Checks;
   readonly #faults: FaultPoints;
   readonly #clock: VirtualClock;
+  readonly #points: TracePoints;
   readonly #map: DmaMap;
   #guestRegions: readonly GuestIommuMr[] = [];
 
@@ -80,6 +82,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     this.#checks = parts.checks;
     this.#faults = parts.faults;
     this.#clock = parts.clock;
+    this.#points = parts.points;
     this.#map = new DmaMap({
       container: parts.id,
       isolation: parts.isolation,
@@ -93,6 +96,8 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
       events: parts.events,
       checks: parts.checks,
       faults: parts.faults,
+      points: parts.points,
+      iommufd: parts.iommufd !== null,
     });
   }
 
@@ -118,8 +123,13 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
 
   /** @throws CommandError when the host refuses the map, or the vIOMMU the region notifier; nothing is left then */
   regionAdd(section: MemorySection): void {
-    if (isSkipped(section)) return;
+    const points = this.#points;
+    if (isSkipped(section)) {
+      points.vfio_listener_region_add_skip?.(section.start, lastOf(section));
+      return;
+    }
     if (isIommuRegion(section.region)) {
+      points.vfio_listener_region_add_iommu?.(section.start, lastOf(section));
       this.#shadow(section);
       return;
     }
@@ -127,6 +137,11 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     const { block } = section.region;
     if (inner === null || block === null) return;
     const offset = section.offsetInRegion + (inner.iova - section.start);
+    points.vfio_listener_region_add_ram?.(
+      inner.iova,
+      inner.iova + inner.size - 1n,
+      this.#hostMemory.hpaOf(block, offset),
+    );
     // Sections of RAM show where plain memory does: there an address of the space is guest-physical.
     this.#map.mapRam({
       ...inner,
@@ -140,7 +155,10 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
 
   /** Skips exactly the sections that {@link regionAdd} skipped: an unmap of what was never mapped is a bug. */
   regionDelete(section: MemorySection): void {
-    if (isSkipped(section)) return;
+    if (isSkipped(section)) {
+      this.#points.vfio_listener_region_del_skip?.(section.start, lastOf(section));
+      return;
+    }
     const sweep = isIommuRegion(section.region);
     if (sweep) {
       const gone = this.#guestRegions.find((guest) => sameSection(guest.section, section));
@@ -148,7 +166,9 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
       gone?.unregister();
     }
     const inner = innerPages(section, this.#pageSize);
-    if (inner !== null) this.#unmap(inner, sweep);
+    if (inner === null) return;
+    this.#points.vfio_listener_region_del?.(inner.iova, inner.iova + inner.size - 1n);
+    this.#unmap(inner, sweep);
   }
 
   /**
@@ -256,6 +276,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
       device: this.#device,
       faults: this.#faults,
       clock: this.#clock,
+      points: this.#points,
       invalidated: (first, last) => this.#checkInvalidation(guest, first, last),
     });
     allOrNothing((undo) => {
@@ -278,6 +299,10 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
 function isSkipped(section: MemorySection): boolean {
   const { kind } = section.region;
   return (kind !== 'ram' && kind !== 'rom' && kind !== 'iommu') || (section.start & TOP_BIT) !== 0n;
+}
+
+function lastOf({ start, size }: MemorySection): bigint {
+  return start + size - 1n;
 }
 
 /** The whole pages inside a section; null without any, or where the region's pages lie across those of the space. */

@@ -108,6 +108,7 @@ class Program {
       memory: topology.createAddressSpace('memory', MemoryRegion.ram(topology, 'ram', ram)),
       events: trace.events,
       faults: trace.faults,
+      points: trace.parts.points,
       isShadowed: () => false,
     });
   }

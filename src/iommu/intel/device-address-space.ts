@@ -7,6 +7,7 @@ import type { MmioOperations } from '../../memory/mmio.ts';
 import { MemoryRegion, type RegionOwner } from '../../memory/region.ts';
 import type { PciBus } from '../../pci/bus.ts';
 import type { PciDevice } from '../../pci/device.ts';
+import type { TracePoints } from '../../trace/points/table.ts';
 import type { TraceParts } from '../../trace/trace.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import { NotifierIommuObject, type NotifierIommuObjectState } from '../object.ts';
@@ -70,6 +71,7 @@ export class IntelDeviceSpace implements DeviceSpace, Snapshottable<IntelDeviceS
   forced = false;
   readonly #withoutRemapping: MemoryRegion;
   readonly #noInterrupts: MemoryRegion;
+  readonly #points: TracePoints;
 
   constructor(options: {
     bus: PciBus;
@@ -89,6 +91,7 @@ export class IntelDeviceSpace implements DeviceSpace, Snapshottable<IntelDeviceS
     this.bus = bus;
     this.devfn = devfn;
     this.pasid = pasid;
+    this.#points = trace.points;
     this.iommuObject = new NotifierIommuObject({ unit, device: () => this.deviceName, ...trace });
 
     const name = `vtd-${hexByte(devfn >>> 3)}.${devfn & 7}${pasid === null ? '' : `-pasid-${pasid.toString(16)}`}`;
@@ -135,6 +138,11 @@ export class IntelDeviceSpace implements DeviceSpace, Snapshottable<IntelDeviceS
     return { segment: 0, bus: this.bus.number, device: this.devfn >>> 3, function: this.devfn & 7 };
   }
 
+  /** The same as trace points have it: bus, device, function. */
+  get place(): [number, number, number] {
+    return [this.bus.number, this.devfn >>> 3, this.devfn & 7];
+  }
+
   /** Those whose requests come here: the one in the place, or all that a bridge of conventional PCI speaks for. */
   get functions(): readonly PciDevice[] {
     const { bus, devfn } = this;
@@ -172,6 +180,7 @@ export class IntelDeviceSpace implements DeviceSpace, Snapshottable<IntelDeviceS
    * @returns false when nothing had to change
    */
   follow(bypass: boolean): boolean {
+    this.#points.vtd_switch_address_space?.(...this.place, !bypass);
     if (bypass === this.bypass) return false;
     this.#tryToSwitch(bypass);
     return true;

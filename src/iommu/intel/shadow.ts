@@ -4,6 +4,7 @@ import type { AddressSpace } from '../../memory/address-space.ts';
 import type { IommuRegion, RegionEvent, RegionNotifier } from '../../memory/iommu-region.ts';
 import type { TableMemory } from '../../memory/table-memory.ts';
 import type { ListenerStatus } from '../../memory/iommu-object.ts';
+import type { TracePoints } from '../../trace/points/table.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import type { SecondStageTable, SecondStageWalker } from '../walk/second-stage.ts';
 import { type MappedPage, MappedRanges } from './mapped-ranges.ts';
@@ -36,6 +37,8 @@ export class Shadow implements Snapshottable<MappedPage[]> {
   readonly #memory: TableMemory;
   readonly #walker: SecondStageWalker;
   readonly #observe: ShadowObserver;
+  readonly #points: TracePoints;
+  readonly #domainId: () => number;
   readonly #mapped = new MappedRanges();
   /** Tables read in this round, by address, how many of them again, and what was told of those. */
   readonly #read = new Set<number>();
@@ -49,12 +52,17 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     memory: TableMemory;
     walker: SecondStageWalker;
     observe: ShadowObserver;
+    points: TracePoints;
+    /** Of the tables that are walked now, for trace points. */
+    domainId: () => number;
   }) {
     this.#region = options.region;
     this.#target = options.target;
     this.#memory = options.memory;
     this.#walker = options.walker;
     this.#observe = options.observe;
+    this.#points = options.points;
+    this.#domainId = options.domainId;
   }
 
   /** What the notifiers were told is mapped. */
@@ -144,15 +152,28 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     this.#read.add(address);
     const memory = this.#memory;
     const walker = this.#walker;
+    const points = this.#points;
     const pages = PAGES[level as 1 | 2 | 3 | 4];
     const from = Math.floor((Math.max(first, base) - base) / pages);
     const to = Math.min(511, Math.floor((last - base) / pages));
+    points.vtd_page_walk_level?.(
+      address,
+      level,
+      bytes(Math.max(first, base)),
+      bytes(Math.min(last + 1, base + 512 * pages)),
+    );
     for (let index = from; index <= to; index++) {
-      if (!memory.read(address + 8 * index)) continue;
+      const page = base + index * pages;
+      if (!memory.read(address + 8 * index)) {
+        points.vtd_page_walk_skip_read?.(bytes(page), bytes(page + pages));
+        continue;
+      }
       const low = memory.low;
       const high = memory.high;
-      if ((low === ALL_ONES && high === ALL_ONES) || walker.isReserved(level, low, high)) continue;
-      const page = base + index * pages;
+      if ((low === ALL_ONES && high === ALL_ONES) || walker.isReserved(level, low, high)) {
+        points.vtd_page_walk_skip_reserve?.(bytes(page), bytes(page + pages));
+        continue;
+      }
       const rights = above & low & 3;
       let changed = false;
       if (rights === 0) {
@@ -171,7 +192,10 @@ export class Shadow implements Snapshottable<MappedPage[]> {
 
   /** @returns false when that was told already */
   #map(page: number, shift: number, frame: number, rights: number, notifier: RegionNotifier | null): boolean {
-    if (this.#mapped.has(page, shift, frame, rights)) return false;
+    if (this.#mapped.has(page, shift, frame, rights)) {
+      this.#points.vtd_page_walk_one_skip_map?.(bytes(page), maskOf(shift), bytes(frame));
+      return false;
+    }
     this.#unmap(page, shift);
     this.#mapped.add(page, shift, frame, rights);
     const entry = {
@@ -181,6 +205,7 @@ export class Shadow implements Snapshottable<MappedPage[]> {
       mask: (1n << BigInt(shift)) - 1n,
       permissions: rights,
     };
+    this.#points.vtd_page_walk_one?.(this.#domainId(), entry.iova, entry.translated, entry.mask, rights);
     this.#tell({ type: 'map', entry }, notifier);
     return true;
   }
@@ -189,7 +214,11 @@ export class Shadow implements Snapshottable<MappedPage[]> {
   #unmap(page: number, shift: number): boolean {
     const whole = this.#mapped.find(page);
     const wider = whole !== null && whole.shift > shift ? whole : { page, shift };
-    if (!this.#mapped.remove(wider.page, wider.shift)) return false;
+    if (!this.#mapped.remove(wider.page, wider.shift)) {
+      this.#points.vtd_page_walk_one_skip_unmap?.(bytes(page), maskOf(shift));
+      return false;
+    }
+    this.#points.vtd_page_walk_one?.(this.#domainId(), bytes(wider.page), 0, maskOf(wider.shift), Permission.none);
     this.#tell(this.#unmapEvent(BigInt(wider.page) << 12n, 1n << BigInt(wider.shift)), null);
     return true;
   }
@@ -216,6 +245,14 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     const listeners = statuses.filter((status) => status !== null);
     if (listeners.length > 0) this.#observe(event, listeners);
   }
+}
+
+function bytes(pages: number): bigint {
+  return BigInt(pages) << 12n;
+}
+
+function maskOf(shift: number): bigint {
+  return (1n << BigInt(shift)) - 1n;
 }
 
 /** The largest power of two that `start` is aligned to and that fits into `length`. */

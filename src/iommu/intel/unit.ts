@@ -97,8 +97,8 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       onDisabled?: () => void;
     } & TraceParts,
   ) {
-    const { id, qomPath, properties, systemMemory, events, checks, faults } = options;
-    const trace = { events, checks, faults };
+    const { id, qomPath, properties, systemMemory, events, checks, faults, points } = options;
+    const trace = { events, checks, faults, points };
     this.id = id;
     this.qomPath = qomPath;
     this.properties = properties;
@@ -106,7 +106,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
     this.#trace = trace;
     this.#mappingEvents = new MappingEvents(() => this.name, trace.events);
     this.#hostDevices = new HostDevices(() => this.name, trace.events);
-    const remapping = new Remapping(properties, systemMemory);
+    const remapping = new Remapping(properties, systemMemory, points);
     this.#remapping = remapping;
     this.#lookUp = new LookUp(remapping);
     this.#reverseLookUp = new ReverseLookUp(remapping);
@@ -124,6 +124,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       onRecorded: (fault) => this.#tellFault(fault),
       onPageResponse: (response) => this.#pageRequests.respond(response),
       onPageRequestRoom: () => this.#pageRequests.retry(),
+      points,
     });
     this.#pageRequests = new PageRequests({
       unit: () => this.name,
@@ -338,6 +339,8 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       memory: look.memory,
       walker: look.second,
       observe: (event, listeners) => this.#mappingEvents.add(space.deviceName, event, listeners),
+      points: this.#trace.points,
+      domainId: () => look.domainId,
     });
     const made = { space, context: new CachedContext(), shadow };
     this.#remapping.add(made);
