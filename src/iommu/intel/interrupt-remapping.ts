@@ -70,6 +70,7 @@ export class InterruptRemapping implements Snapshottable<InterruptRemappingState
     this.#table = BigInt.asUintN(awBits, register) & ~0xfffn;
     this.#entries = 2 << Number(register & 0xfn);
     this.#extended = (register & 0x800n) !== 0n && (extendedInterruptMode || !strictSpec);
+    this.#points.x86_iommu_iec_notify?.(true, 0, 0);
     this.#points.vtd_reg_ir_root?.(this.#table, this.#entries);
   }
 

@@ -287,7 +287,7 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
     const { contexts, iotlb } = this.#remapping;
     this.#remapping.points.vtd_context_cache_reset?.();
     iotlb.flush({});
-    contexts.invalidateAll();
+    contexts.clear();
     const targets = this.#remapping.spaces();
     for (const target of targets) this.#unmapAll(target);
     for (const target of targets) this.evaluate(target);
