@@ -62,7 +62,7 @@ function warn(sentence: string): void {
  */
 export async function runDaemon(options: Options, version: string): Promise<number> {
   refuseUnserved(options);
-  const traceLog = openTraceLog(options, warn);
+  const traceLog = openTraceLog(options, warn, now);
   if (options.processName !== null) process.title = options.processName;
   const identity: Identity = {
     version: { qemu: QEMU_VERSION, package: `viommud-${version}` },

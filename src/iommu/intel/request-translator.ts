@@ -63,6 +63,7 @@ export class RequestTranslator {
     if (walk.passThrough) {
       points.vtd_translate_pt?.(source, address);
       if (!ats && !target.space.forced) this.#onPassThrough(target);
+      points.vtd_pt_enable_fast_path?.(source, target.space.bypass);
       return this.#identity(target, address);
     }
     if (!walk.walk(page, access, attributes.privileged)) return this.#fault(target, address, access, pasid, ats);
