@@ -110,9 +110,13 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     this.addressSpace.addListener(this);
   }
 
-  /** Leaves nothing mapped and no notifier registered. */
+  /**
+   * The last device leaves: nothing stays mapped and no notifier registered. What should still be mapped then goes with
+   * the table, but whoever was to unmap it has forgotten it (check `mapping-survives-invalidation`).
+   */
   disconnect(): void {
     this.addressSpace.removeListener(this);
+    this.#checkLeft();
     this.#map.dispose();
   }
 
@@ -192,6 +196,17 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
         `the address space does not show them any more: ${messageOf(error)}`;
       this.#checks.fail('mapping-survives-invalidation', { device: this.#device, desc });
     }
+  }
+
+  #checkLeft(): void {
+    const left = [...this.table.rangesIn(0n, ADDRESS_LAST)];
+    const [first] = left;
+    if (first === undefined) return;
+    const bytes = left.reduce((sum, { size }) => sum + size, 0n);
+    const desc =
+      `${hex(bytes)} bytes from ${hex(first.iova)} on are still mapped in container ${this.id}, although its last device ` +
+      'has left';
+    this.#checks.fail('mapping-survives-invalidation', { device: this.#device, desc });
   }
 
   /** The device whose address space it is, or the first of several. */

@@ -161,6 +161,19 @@ describe('an IOMMU that is not fit for assignment', () => {
 });
 
 describe('a device that leaves (libvfio-user 31)', () => {
+  it('has its memory unmapped by nobody', async () => {
+    scenario = await Scenario.start();
+    await scenario.assign();
+    await scenario.inject({ point: 'unmap', kind: 'lose' });
+    await scenario.client.execute('device_del', { id: 'nic0' });
+    await scenario.client.events.next('DEVICE_DELETED');
+    expect(await scenario.violations()).toEqual({ 'mapping-survives-invalidation': 1 });
+    expect(scenario.sentences('mapping-survives-invalidation')).toEqual([
+      '0x80000000 bytes from 0x0 on are still mapped in container 0, although its last device has left',
+    ]);
+    expect((await scenario.client.execute('query-host-iommu'))['page-tables']).toEqual([]);
+  });
+
   it('leaves nothing mapped', async () => {
     scenario = await Scenario.start();
     await scenario.translated();

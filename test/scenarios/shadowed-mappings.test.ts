@@ -179,6 +179,28 @@ describe('a mapping that is no power of two, and unmaps that are (QEMU 0522be9a0
   });
 });
 
+describe('an unmap of the whole address space (QEMU 1b296c3def)', () => {
+  /** Pages at both ends of what 48 bits reach, and beside the interrupt range. */
+  const ends = [0n, 0xfed_ff000n, 0xfef_00000n, (1n << 48n) - 0x1000n];
+
+  it.each<[string, number]>([
+    ['is too long for a number of 64 bits, and nothing goes', 2 * ends.length],
+    ['takes all of it', 0],
+  ])('%s', async (_what, lost) => {
+    scenario = await Scenario.start();
+    await scenario.translated();
+    for (const iova of ends) await scenario.map(iova, OLD, 0x1000n);
+    if (lost > 0) await scenario.inject({ point: 'unmap', kind: 'lose', count: lost });
+    scenario.client.events.takeAll();
+    await scenario.write(GCMD, 0n);
+    const events = scenario.client.events.takeAll();
+    const gone = events.flatMap((one) => (one.event === 'VFIO_DMA_UNMAPPED' ? [BigInt(one.data.iova)] : []));
+    expect(gone.sort((one, other) => (one < other ? -1 : 1))).toEqual(lost > 0 ? [] : ends);
+    // As with QEMU: the memory that is to show now finds the old page in its way.
+    expect(await scenario.violations()).toEqual(lost > 0 ? { 'layout-after-reset': 1 } : {});
+  });
+});
+
 describe('a section that is skipped when it comes, and not when it goes (NVIDIA/QEMU 24)', () => {
   it('has what was never mapped unmapped', async () => {
     scenario = await Scenario.start();
