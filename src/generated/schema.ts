@@ -1634,6 +1634,15 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    TableWrite: {
+      kind: 'object',
+      members: [
+        { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'was', type: { kind: 'integer', format: 'uint64' }, optional: true },
+        { name: 'is', type: { kind: 'integer', format: 'uint64' }, optional: false },
+      ],
+      open: false,
+    },
     DmaStatus: { kind: 'enum', values: ['ok', 'error'] },
     QueryHostIommuReturn: {
       kind: 'object',
@@ -1701,6 +1710,7 @@ export const schema: SchemaShape = {
         { name: 'cached', type: { kind: 'named', name: 'HostTranslation' }, optional: false },
         { name: 'current', type: { kind: 'named', name: 'HostTranslation' }, optional: true },
         { name: 'since', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'write', type: { kind: 'named', name: 'TableWrite' }, optional: true },
         { name: 'missing', type: { kind: 'named', name: 'MissingInvalidation' }, optional: false },
         { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
         { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },

@@ -1876,6 +1876,16 @@ export interface MissingInvalidation {
   size?: bigint | undefined;
 }
 
+/** A write to a guest's translation table. */
+export interface TableWrite {
+  /** Guest-physical address of the 8-byte word that was written. */
+  address: bigint;
+  /** The word as it was when the old entry was cached; absent where that cannot be told. */
+  was?: bigint | undefined;
+  /** The word as it is now. */
+  is: bigint;
+}
+
 /** How a DMA ended. */
 export type DmaStatus = 'ok' | 'error';
 
@@ -1955,6 +1965,8 @@ export interface HostStaleTranslationEvent {
   current?: HostTranslation | undefined;
   /** Number of the operation that changed the tables. */
   since: number;
+  /** What that operation wrote: of several words the first. Absent where it changed the host's own tables, or which table is in use. */
+  write?: TableWrite | undefined;
   /** The invalidation that should have come. */
   missing: MissingInvalidation;
   /** Number of the event, from 1, gapless over all model events. */
