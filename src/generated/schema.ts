@@ -1580,6 +1580,7 @@ export const schema: SchemaShape = {
         { name: 'page-requests', type: { kind: 'boolean' }, optional: false },
         { name: 'dirty-tracking', type: { kind: 'boolean' }, optional: false },
         { name: 'coherency', type: { kind: 'boolean' }, optional: false },
+        { name: 'errata-772415', type: { kind: 'boolean' }, optional: false },
         { name: 'max-page-tables', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
       ],
       open: false,

@@ -1810,6 +1810,8 @@ export interface HostIommuCapabilities {
   'dirty-tracking': boolean;
   /** True when walks and writes of devices snoop the caches of processors. */
   coherency: boolean;
+  /** True when devices can write, below a nested first stage, what the second stage maps read-only. Contract iommufd leaves such memory out then; the check host-capabilities tells of contract pasid-table, which does not. */
+  'errata-772415': boolean;
   /** How many nested page tables, one for each attached PASID, there can be. */
   'max-page-tables': number;
 }

@@ -32,6 +32,8 @@ export interface ContainerParts extends TraceParts {
   readonly table: HostPageTable;
   /** The host's smallest page, in bytes: only whole ones are mapped. */
   readonly pageSize: bigint;
+  /** Read-only memory is left out: the host could not keep devices from writing it. */
+  readonly skipsReadonly: boolean;
   /** Guest RAM. */
   readonly memory: AddressSpace;
   readonly hostMemory: HostMemory;
@@ -61,6 +63,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
   readonly addressSpace: AddressSpace;
   readonly table: HostPageTable;
   readonly #pageSize: bigint;
+  readonly #skipsReadonly: boolean;
   readonly #memory: AddressSpace;
   readonly #hostMemory: HostMemory;
   readonly #checks: Checks;
@@ -75,6 +78,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     this.addressSpace = parts.addressSpace;
     this.table = parts.table;
     this.#pageSize = parts.pageSize;
+    this.#skipsReadonly = parts.skipsReadonly;
     this.#memory = parts.memory;
     this.#hostMemory = parts.hostMemory;
     this.#checks = parts.checks;
@@ -122,7 +126,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
 
   /** @throws CommandError when the host refuses the map, or the vIOMMU the region notifier; nothing is left then */
   regionAdd(section: MemorySection): void {
-    if (isSkipped(section)) return;
+    if (this.#isSkipped(section)) return;
     if (isIommuRegion(section.region)) {
       this.#shadow(section);
       return;
@@ -144,7 +148,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
 
   /** Skips exactly the sections that {@link regionAdd} skipped: an unmap of what was never mapped is a bug. */
   regionDelete(section: MemorySection): void {
-    if (isSkipped(section)) return;
+    if (this.#isSkipped(section)) return;
     const sweep = isIommuRegion(section.region);
     if (sweep) {
       const gone = this.#guestRegions.find((guest) => sameSection(guest.section, section));
@@ -198,6 +202,10 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     }
   }
 
+  #isSkipped(section: MemorySection): boolean {
+    return isSkipped(section) || (this.#skipsReadonly && section.readonly && !isIommuRegion(section.region));
+  }
+
   #checkLeft(): void {
     const left = [...this.table.rangesIn(0n, ADDRESS_LAST)];
     const [first] = left;
@@ -220,7 +228,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     const expected: Layout[] = [];
     for (const { region, start, last, offsetInRegion, readonly } of addressSpace.flatView.ranges) {
       const section = { addressSpace, region, start, size: last - start + 1n, offsetInRegion, readonly };
-      const inner = isSkipped(section) ? null : innerPages(section, this.#pageSize);
+      const inner = this.#isSkipped(section) ? null : innerPages(section, this.#pageSize);
       if (inner === null) continue;
       if (region.block !== null) {
         expected.push({ ...inner, block: region.block, offset: offsetInRegion + (inner.iova - start), readonly });

@@ -270,6 +270,7 @@ export class Vfio implements Snapshottable<VfioState> {
       addressSpace,
       table,
       pageSize: iommu.capabilities.pageSizes[0]!,
+      skipsReadonly: iommufd !== null && iommu.capabilities.errata772415,
       memory: this.#memory,
       hostMemory: memory,
       clock: iommu.clock,
