@@ -1,10 +1,10 @@
-import { NO_PASID, type TableEntry } from '../iommu/iotlb.ts';
+import { NO_PASID } from '../iommu/iotlb.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import { type ContextEntry, HOST_DOMAIN, type HostCaches, type HostIotlbEntry, type NestedTable } from './caches.ts';
 import type { DeviceCacheEntry } from './device-cache.ts';
 import type { HostFunction } from './function.ts';
 import type { HostMemory } from './memory.ts';
-import { NestedWalker } from './nested-walk.ts';
+import { MARKS, NestedWalker } from './nested-walk.ts';
 import type { HostPageTable } from './page-table.ts';
 import { leadsAlike, type PasidEntry, PasidReader } from './pasid-entry.ts';
 import { alike, type DeviceRequest, type Finding, NOWHERE, type Outcome, reportStale } from './stale-report.ts';
@@ -103,7 +103,7 @@ export class StaleDetector {
       cache: 'device',
       used,
       current,
-      ...this.#deviceChange(entry, source),
+      ...this.#deviceChange(entry, source, use.pasid),
       missing: { granularity: 'page', 'domain-id': domainId, ...(pasid >= 0 && { pasid }), ...pageOf(entry) },
     });
   }
@@ -137,7 +137,7 @@ export class StaleDetector {
     if (context !== source.contextEntry) return false;
     if (entry === null) return translation === null ? !entryCached : this.#stageAgrees(translation, stage);
     if (entryCached) {
-      if (!belongs(entry, context) || this.#changeOf(entry.derivedFrom) !== null) return false;
+      if (!belongs(entry, context) || this.#changeOf(entry) !== null) return false;
       entry.verifiedAt = this.#memory.watchedWrites + stage.changes;
       entry.verifiedWith = context.serial;
     }
@@ -168,7 +168,7 @@ export class StaleDetector {
     const trueContext = source.contextEntry;
     const now = use.pasid === NO_PASID || nested === null ? null : this.#fetch(nested, entry, use.pasid);
     const entryDiffers = use.entryCached && (now === null || entry === null || !leadsAlike(now, entry));
-    const changed = use.entryCached && entry !== null ? this.#changeOf(entry.derivedFrom) : null;
+    const changed = use.entryCached && entry !== null ? this.#changeOf(entry) : null;
     if (entry !== null && use.entryCached && !entryDiffers && belongs(entry, context)) {
       entry.derivedFrom = now!.derivedFrom;
       entry.verifiedAt = this.#memory.watchedWrites + stage.changes;
@@ -296,11 +296,12 @@ export class StaleDetector {
   }
 
   #hasChanged(translation: HostIotlbEntry, entry: PasidEntry): boolean {
-    return rootDiffers(translation, entry) || this.#changeOf(translation.derivedFrom) !== null;
+    return rootDiffers(translation, entry) || this.#changeOf(translation, MARKS) !== null;
   }
 
-  #changeOf(words: readonly TableEntry[]): TableChange | null {
-    return changeOf(this.#walker.tables, words);
+  /** Of a PASID entry all bits count; of a translation, not the marks that walks set. */
+  #changeOf({ derivedFrom }: PasidEntry | HostIotlbEntry, marks = 0): TableChange | null {
+    return changeOf(this.#walker.tables, derivedFrom, marks);
   }
 
   /** When only the PASID entry leads elsewhere now, the write to that entry counts; without any, the second stage. */
@@ -309,7 +310,7 @@ export class StaleDetector {
     tables.stage = stage;
     const ofStage = { since: stage.lastChange };
     if (entry === null || entry.firstStage === null) return ofStage;
-    const words = this.#changeOf(translation.derivedFrom);
+    const words = this.#changeOf(translation, MARKS);
     if (words !== null && !rootDiffers(translation, entry)) return words;
     return laterOf(words, latestWrite(tables, entry.derivedFrom)) ?? ofStage;
   }
@@ -319,11 +320,18 @@ export class StaleDetector {
     return latestWrite(this.#walker.tables, now?.derivedFrom ?? []) ?? { since: source.contextOperation };
   }
 
-  #deviceChange(entry: DeviceCacheEntry, source: HostFunction): TableChange {
-    const stage = source.contextEntry?.stage;
+  /** As for the IOTLB, which may have given the device what was old by then. */
+  #deviceChange(entry: DeviceCacheEntry, source: HostFunction, pasid: number): TableChange {
+    const { stage, nested } = source.contextEntry ?? {};
     if (stage === undefined || stage.id !== entry.parent) return { since: source.contextOperation };
-    this.#walker.tables.stage = stage;
-    return this.#changeOf(entry.derivedFrom) ?? { since: Math.max(stage.lastChange, source.contextOperation) };
+    const now = pasid === NO_PASID || nested == null ? null : this.#fetch(nested, null, pasid);
+    const { tables } = this.#walker;
+    tables.stage = stage;
+    const ofPasid = changeOf(tables, entry.derivedFrom.slice(0, entry.pasidWords), 0);
+    const ofPage = changeOf(tables, entry.derivedFrom.slice(entry.pasidWords), MARKS);
+    const leadsElsewhere = now?.firstStage != null && entry.stage === 'nested' && rootDiffers(entry, now);
+    const ofNow = leadsElsewhere ? latestWrite(tables, now.derivedFrom) : null;
+    return laterOf(laterOf(ofPasid, ofPage), ofNow) ?? { since: Math.max(stage.lastChange, source.contextOperation) };
   }
 
   #report(request: DeviceRequest, finding: Finding): void {

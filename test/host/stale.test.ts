@@ -173,6 +173,25 @@ describe('a stale PASID entry', () => {
     });
   });
 
+  it.each([
+    ['the translation type', 'vtd-scalable', LEAF_TABLE + 64n * 5n, 1n],
+    ['the paging mode', 'vtd-ecs', DIRECTORY + 0x8000n + 8n * 5n, ROOT | 1n | (2n << 9n)],
+  ] as const)('is one in bits that walks set in page tables: %s', (_what, format, slot, is) => {
+    const guest = simpleGuest();
+    if (format === 'vtd-ecs') {
+      guest.poke(slot, ROOT | 1n);
+      guest.bind(DIRECTORY + 0x8000n, 4096n, format);
+    }
+    guest.byte(IOVA, 5);
+    const was = guest.peek(slot);
+    const since = guest.poke(slot, is);
+    expect(guest.byte(IOVA, 5)).toBe(0xa1);
+    expect(guest.stale).toMatchObject([{ cache: 'pasid', since, write: { address: slot, was, is } }]);
+    expect(guest.stale[0]).not.toHaveProperty('current');
+    guest.device.flushPasidCache({ granularity: 'global' });
+    expect(guest.byte(IOVA, 5)).toEqual({ code: 0x5b });
+  });
+
   it('in the directory counts too', () => {
     const guest = simpleGuest();
     guest.byte(IOVA, 5);
