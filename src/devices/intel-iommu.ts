@@ -51,7 +51,7 @@ export class IntelIommuDevice extends Device {
       events,
       checks,
       faults,
-      onDisabled: () => vfio.checkLayout('switch-off of translation'),
+      onEnabled: (on) => vfio.checkLayout(on ? 'switch-on of translation' : 'switch-off of translation'),
     });
     units.add(unit);
     rootBus.iommuOps = unit;
