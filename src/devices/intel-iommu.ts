@@ -75,7 +75,7 @@ export class IntelIommuDevice extends Device {
       checks,
       faults,
       points,
-      onDisabled: () => vfio.checkLayout('switch-off of translation'),
+      onEnabled: (on) => vfio.checkLayout(on ? 'switch-on of translation' : 'switch-off of translation'),
     });
     units.add(unit);
     rootBus.iommuOps = unit;

@@ -1999,6 +1999,8 @@ export interface HostIommuCapabilities {
   'dirty-tracking': boolean;
   /** True when walks and writes of devices snoop the caches of processors. */
   coherency: boolean;
+  /** True when devices can write, below a nested first stage, what the second stage maps read-only. Contract iommufd leaves such memory out then; the check host-capabilities tells of contract pasid-table, which does not. */
+  'errata-772415': boolean;
   /** How many nested page tables, one for each attached PASID, there can be. */
   'max-page-tables': number;
 }
@@ -2063,6 +2065,16 @@ export interface MissingInvalidation {
   address?: bigint | undefined;
   /** Bytes to cover, with granularity `page`. */
   size?: bigint | undefined;
+}
+
+/** A write to a guest's translation table. */
+export interface TableWrite {
+  /** Guest-physical address of the 8-byte word that was written. */
+  address: bigint;
+  /** The word as it was when the old entry was cached; absent where that cannot be told. */
+  was?: bigint | undefined;
+  /** The word as it is now. */
+  is: bigint;
 }
 
 /** How a DMA ended. */
@@ -2144,6 +2156,8 @@ export interface HostStaleTranslationEvent {
   current?: HostTranslation | undefined;
   /** Number of the operation that changed the tables. */
   since: number;
+  /** What that operation wrote: of several words the first. Absent where it changed the host's own tables, or which table is in use. */
+  write?: TableWrite | undefined;
   /** The invalidation that should have come. */
   missing: MissingInvalidation;
   /** Number of the event, from 1, gapless over all model events. */

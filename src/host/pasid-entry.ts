@@ -1,11 +1,14 @@
 import { hex } from '../core/address.ts';
 import { faultReason } from '../iommu/faults.ts';
-import { TranslationType } from '../iommu/intel/tables.ts';
+import { fieldOf, PASID_DIRECTORY_ENTRY, TranslationType } from '../iommu/intel/tables.ts';
 import { pasidCapacity, PasidEntryReader } from '../iommu/intel/walk.ts';
 import type { TableEntry } from '../iommu/iotlb.ts';
 import type { FirstStageTable } from '../iommu/walk/first-stage.ts';
 import type { PasidTable } from '../memory/iommu-object.ts';
 import type { StageTableMemory } from './nested-walk.ts';
+
+const PAGE = 4096;
+const PRESENT = 1;
 
 /** What the host does with requests of one PASID. */
 export interface PasidEntry {
@@ -83,6 +86,21 @@ export class PasidReader {
     const { firstStage, passThrough } = TranslationType;
     const asked = type === firstStage ? 'an unknown paging mode' : `translation type ${type}`;
     return `the PASID entry asks for ${asked}; the host takes type ${firstStage} (first stage, 4 or 5 levels) and ${passThrough} (pass-through)`;
+  }
+}
+
+/**
+ * Has writes to all pages of a table recorded from now on, those for PASIDs that are not there yet too: who has read all
+ * of it can be told later when a PASID came.
+ */
+export function watchPasidTable(memory: StageTableMemory, { address, size, format }: PasidTable): void {
+  const start = Number(address);
+  const end = start + Number(size);
+  for (let page = start; page < end; page += PAGE) memory.watch(page);
+  if (format !== 'vtd-scalable') return;
+  for (let at = start; at < end; at += 8) {
+    if (!memory.read(at) || (memory.low & PRESENT) === 0) continue;
+    memory.watch(fieldOf(PASID_DIRECTORY_ENTRY, Uint32Array.of(memory.low, memory.high), 'SMPTBLPTR'));
   }
 }
 

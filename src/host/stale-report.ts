@@ -1,6 +1,7 @@
 import { type Access, permissionNames, type Permissions, permits } from '../memory/access.ts';
 import type { ModelEventData } from '../trace/model-events.ts';
 import type { TraceParts } from '../trace/trace.ts';
+import type { TableChange } from './table-change.ts';
 
 type StaleEvent = ModelEventData<'HOST_STALE_TRANSLATION'>;
 
@@ -27,16 +28,14 @@ export interface DeviceRequest {
   readonly access: Access;
 }
 
-/** One cache that held something old. */
-export interface Finding {
+/** One cache that held something old, and what changed behind its back. */
+export interface Finding extends TableChange {
   readonly cache: StaleEvent['cache'];
   /** What was used, and what the tables lead to. */
   readonly used: Outcome;
   readonly current: Outcome;
   /** What a cached entry without a page stands for; absent: what was used. */
   readonly cached?: StaleEvent['cached'];
-  /** The operation that changed the tables. */
-  readonly since: number;
   readonly missing: StaleEvent['missing'];
 }
 
@@ -51,7 +50,7 @@ export function alike(one: Outcome, other: Outcome, access: Access): boolean {
 export function reportStale(
   { events, checks }: TraceParts,
   { device, address, pasid, access }: DeviceRequest,
-  { cache, used, current, cached, since, missing }: Finding,
+  { cache, used, current, cached, since, write, missing }: Finding,
 ): void {
   const offset = Number(address & 0xfffn);
   const withPasid = pasid >= 0;
@@ -64,6 +63,7 @@ export function reportStale(
     cached: cached ?? describe(used, offset),
     ...(current.ok && { current: describe(current, offset) }),
     since,
+    ...(write && { write }),
     missing,
   });
   const place = `0x${address.toString(16)}${withPasid ? ` with PASID ${pasid}` : ''}`;

@@ -33,6 +33,8 @@ export interface ContainerParts extends TraceParts {
   readonly table: HostPageTable;
   /** The host's smallest page, in bytes: only whole ones are mapped. */
   readonly pageSize: bigint;
+  /** Read-only memory is left out: the host could not keep devices from writing it. */
+  readonly skipsReadonly: boolean;
   /** Guest RAM. */
   readonly memory: AddressSpace;
   readonly hostMemory: HostMemory;
@@ -62,6 +64,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
   readonly addressSpace: AddressSpace;
   readonly table: HostPageTable;
   readonly #pageSize: bigint;
+  readonly #skipsReadonly: boolean;
   readonly #memory: AddressSpace;
   readonly #hostMemory: HostMemory;
   readonly #checks: Checks;
@@ -77,6 +80,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     this.addressSpace = parts.addressSpace;
     this.table = parts.table;
     this.#pageSize = parts.pageSize;
+    this.#skipsReadonly = parts.skipsReadonly;
     this.#memory = parts.memory;
     this.#hostMemory = parts.hostMemory;
     this.#checks = parts.checks;
@@ -115,16 +119,20 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     this.addressSpace.addListener(this);
   }
 
-  /** Leaves nothing mapped and no notifier registered. */
+  /**
+   * The last device leaves: nothing stays mapped and no notifier registered. What should still be mapped then goes with
+   * the table, but whoever was to unmap it has forgotten it (check `mapping-survives-invalidation`).
+   */
   disconnect(): void {
     this.addressSpace.removeListener(this);
+    this.#checkLeft();
     this.#map.dispose();
   }
 
   /** @throws CommandError when the host refuses the map, or the vIOMMU the region notifier; nothing is left then */
   regionAdd(section: MemorySection): void {
     const points = this.#points;
-    if (isSkipped(section)) {
+    if (this.#isSkipped(section)) {
       points.vfio_listener_region_add_skip?.(section.start, lastOf(section));
       return;
     }
@@ -155,7 +163,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
 
   /** Skips exactly the sections that {@link regionAdd} skipped: an unmap of what was never mapped is a bug. */
   regionDelete(section: MemorySection): void {
-    if (isSkipped(section)) {
+    if (this.#isSkipped(section)) {
       this.#points.vfio_listener_region_del_skip?.(section.start, lastOf(section));
       return;
     }
@@ -214,6 +222,21 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     }
   }
 
+  #isSkipped(section: MemorySection): boolean {
+    return isSkipped(section) || (this.#skipsReadonly && section.readonly && !isIommuRegion(section.region));
+  }
+
+  #checkLeft(): void {
+    const left = [...this.table.rangesIn(0n, ADDRESS_LAST)];
+    const [first] = left;
+    if (first === undefined) return;
+    const bytes = left.reduce((sum, { size }) => sum + size, 0n);
+    const desc =
+      `${hex(bytes)} bytes from ${hex(first.iova)} on are still mapped in container ${this.id}, although its last device ` +
+      'has left';
+    this.#checks.fail('mapping-survives-invalidation', { device: this.#device, desc });
+  }
+
   /** The device whose address space it is, or the first of several. */
   get #device(): string {
     return this.addressSpace.device ?? this.addressSpace.name;
@@ -225,7 +248,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     const expected: Layout[] = [];
     for (const { region, start, last, offsetInRegion, readonly } of addressSpace.flatView.ranges) {
       const section = { addressSpace, region, start, size: last - start + 1n, offsetInRegion, readonly };
-      const inner = isSkipped(section) ? null : innerPages(section, this.#pageSize);
+      const inner = this.#isSkipped(section) ? null : innerPages(section, this.#pageSize);
       if (inner === null) continue;
       if (region.block !== null) {
         expected.push({ ...inner, block: region.block, offset: offsetInRegion + (inner.iova - start), readonly });

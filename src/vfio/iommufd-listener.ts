@@ -144,6 +144,7 @@ export class IommufdListener implements GuestCarrier {
     const { limit } = this.#parts.iommu.nestedPages;
     const found = new Map<number, PasidEntry>();
     if (nested === null) return found;
+    this.#parts.iommu.translation.watchPasidTable(nested);
     let seen = 0;
     for (const pasid of presentPasids(this.#memory, nested.table)) {
       if (pasid >= 2 ** capabilities.pasidBits) break;

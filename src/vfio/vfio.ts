@@ -118,9 +118,9 @@ export class Vfio implements Snapshottable<VfioState> {
 
   /**
    * Compares what each container has mapped with what it should have, behind a reset or a load, or when the guest has
-   * switched its vIOMMU off (check `layout-after-reset`).
+   * switched its vIOMMU on or off (check `layout-after-reset`).
    */
-  checkLayout(occasion: 'reset' | 'load' | 'switch-off of translation'): void {
+  checkLayout(occasion: 'reset' | 'load' | 'switch-on of translation' | 'switch-off of translation'): void {
     const { checks } = this.#trace;
     if (!checks.isEnabled('layout-after-reset')) return;
     for (const container of this.#containers) {
@@ -275,6 +275,7 @@ export class Vfio implements Snapshottable<VfioState> {
       addressSpace,
       table,
       pageSize: iommu.capabilities.pageSizes[0]!,
+      skipsReadonly: iommufd !== null && iommu.capabilities.errata772415,
       memory: this.#memory,
       hostMemory: memory,
       clock: iommu.clock,

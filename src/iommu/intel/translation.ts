@@ -43,8 +43,8 @@ export interface TranslationOptions {
   flushHostDevices(space: IntelDeviceSpace, flush: DeviceTlbFlush, origin: Origin): number;
   /** The space shows something else now. */
   onSwitched(space: IntelDeviceSpace): void;
-  /** Software has switched translation off, and all devices see plain memory. */
-  onDisabled(): void;
+  /** Software has switched translation on or off, and all devices see what they are to see then. */
+  onEnabled(on: boolean): void;
 }
 
 /**
@@ -72,7 +72,7 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
     this.#remapping.points.vtd_dmar_enable?.(on);
     this.#remapping.enabled = on;
     this.#startOver();
-    if (!on) this.#options.onDisabled();
+    this.#options.onEnabled(on);
   }
 
   /** A domain-selective one is carried out as a global one. Translations stay in the IOTLB. */

@@ -93,8 +93,8 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       qomPath: string;
       properties: IntelProperties;
       systemMemory: AddressSpace;
-      /** Called when software has switched translation off, and all devices see plain memory. */
-      onDisabled?: () => void;
+      /** Called when software has switched translation on or off, and all devices see what they are to see then. */
+      onEnabled?: (on: boolean) => void;
     } & TraceParts,
   ) {
     const { id, qomPath, properties, systemMemory, events, checks, faults, points } = options;
@@ -115,7 +115,7 @@ export class IntelIommuUnit implements IommuUnit, Snapshottable<IntelIommuUnitSt
       hasHostDevice: (space) => this.#hostDevices.isBehind(space),
       flushHostDevices: (space, flush, origin) => this.#hostDevices.flush(space, flush, origin),
       onSwitched: (space) => this.#tellSwitch(space),
-      onDisabled: () => options.onDisabled?.(),
+      onEnabled: (on) => options.onEnabled?.(on),
     });
     this.registers = new RegisterLevel({
       properties,
