@@ -5,9 +5,9 @@ import { CommandError } from './core/errors.ts';
 import { daemonize, isDaemonized } from './daemon/daemonize.ts';
 import { answer } from './daemon/listings.ts';
 import { runDaemon } from './daemon/start.ts';
-import { tracePointNames } from './daemon/trace-points.ts';
 import { OptionError, programLine } from './options/error.ts';
 import { helpText, parseOptions } from './options/parse.ts';
+import { tracePointNames } from './trace/points/table.ts';
 
 const program = 'viommud';
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {

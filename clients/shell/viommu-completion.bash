@@ -83,6 +83,8 @@ _viommu_commands='
   query-host-iommu
   dma-read
   dma-write
+  trace-event-get-state
+  trace-event-set-state
   query-event-log
   query-checks
   set-check
@@ -143,6 +145,8 @@ _viommu_ask() {
     guest-vhost-transfer) form='{"device": }' ;;
     dma-read) form='{"device": , "address": , "size": }' ;;
     dma-write) form='{"device": , "address": , "data": }' ;;
+    trace-event-get-state) form='{"name": }' ;;
+    trace-event-set-state) form='{"name": , "enable": }' ;;
     set-check) form='{"name": }' ;;
     break-add) form='{"event": }' ;;
     break-remove) form='{"id": }' ;;

@@ -21,7 +21,6 @@ import { notifyReady } from './readiness.ts';
 import { refuseUnserved } from './refusals.ts';
 import { defaultSocketPath } from './runtime-directory.ts';
 import { type MonitorOption, type Opened, openMonitor } from './sockets.ts';
-import { tracePointNames } from './trace-points.ts';
 import { openTraceLog } from './tracing.ts';
 
 /** The QEMU release whose monitor surface is spoken. */
@@ -63,14 +62,14 @@ function warn(sentence: string): void {
  */
 export async function runDaemon(options: Options, version: string): Promise<number> {
   refuseUnserved(options);
-  openTraceLog(tracePointNames, options, warn);
+  const traceLog = openTraceLog(options, warn, now);
   if (options.processName !== null) process.title = options.processName;
   const identity: Identity = {
     version: { qemu: QEMU_VERSION, package: `viommud-${version}` },
     ...(options.name === null ? {} : { name: options.name }),
     uuid: options.uuid ?? '00000000-0000-0000-0000-000000000000',
   };
-  const machine = createMachine({ ...machineConfig(options), startPaused: true, log: { now } });
+  const machine = createMachine({ ...machineConfig(options), startPaused: true, log: { now }, traceLog });
   for (const { driver, property } of options.globals) {
     if (machine.types.get(driver) === null) warn(`warning: global ${driver}.${property} has invalid class name`);
   }

@@ -2,6 +2,7 @@ import { openSync, readFileSync, writeSync } from 'node:fs';
 import { CommandError } from '../core/errors.ts';
 import { systemText } from '../core/system-text.ts';
 import type { Options, TraceOption } from '../options/options.ts';
+import type { WallTime } from '../trace/event-log.ts';
 import { TraceLog } from '../trace/trace-log.ts';
 
 /** Where lines go: standard error, or the file of `-D` or `-trace file=`. @throws CommandError with QEMU's sentence */
@@ -13,6 +14,14 @@ function logWriter(path: string | null): (text: string) => void {
   } catch (error) {
     throw new CommandError(`Error opening logfile ${path}: ${systemText(error)}`);
   }
+}
+
+/** Puts in front of each line who wrote it, and when: `-msg timestamp=on`. */
+function stamped(write: (text: string) => void, now: () => WallTime): (text: string) => void {
+  return (text) => {
+    const { seconds, microseconds } = now();
+    write(`${process.pid}@${seconds}.${String(microseconds).padStart(6, '0')}:${text}`);
+  };
 }
 
 /** The patterns of a file, one a line; empty lines and comments are none. @throws CommandError with QEMU's sentence */
@@ -39,13 +48,15 @@ function applyTo(log: TraceLog, { pattern, events, option }: TraceOption, warn: 
 
 /**
  * The trace points as the command line wants them.
- * @param points the names of all trace points
  * @param warn told about patterns that name nothing
+ * @param now the time for `-msg timestamp=on`
  * @throws CommandError where a file cannot be opened
  */
-export function openTraceLog(points: readonly string[], options: Options, warn: (sentence: string) => void): TraceLog {
+export function openTraceLog(options: Options, warn: (sentence: string) => void, now: () => WallTime): TraceLog {
   const file = options.traces.findLast((trace) => trace.file !== null)?.file ?? options.logFile;
-  const log = new TraceLog(points, logWriter(file));
+  const write = logWriter(file);
+  const stamps = options.accepted.findLast(({ name, values }) => name === 'msg' && 'timestamp' in values);
+  const log = new TraceLog(stamps?.values['timestamp'] === 'on' ? stamped(write, now) : write);
   for (const trace of options.traces) applyTo(log, trace, warn);
   return log;
 }

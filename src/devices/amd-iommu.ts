@@ -31,7 +31,7 @@ export class AmdIommuDevice extends Device {
 
   protected override onRealize(): void {
     super.onRealize();
-    const { memory, host, events, checks, faults, units } = this.#context;
+    const { memory, host, events, checks, faults, points, units } = this.#context;
     const rootBus = this.#context.rootBus();
     if (rootBus === null) throw new CommandError(`${this.type.name} needs a machine with PCI; choose -M viommu or q35`);
     if (units.all.length > 0) throw new CommandError('QEMU does not support multiple vIOMMUs for x86 yet.');
@@ -47,6 +47,7 @@ export class AmdIommuDevice extends Device {
       systemMemory: memory,
       function: pci,
       events,
+      points,
       checks,
       faults,
     });

@@ -26,6 +26,7 @@ export const hostIommuProperties: readonly Property<unknown>[] = [
   optional('page-requests', bool, 'Whether devices may ask for pages'),
   optional('dirty-tracking', bool, 'Whether second-stage entries note which pages were written'),
   optional('coherency', bool, 'Whether walks and writes of devices snoop the caches of processors'),
+  optional('errata-772415', bool, 'Whether nesting over read-only second-stage mappings is forbidden'),
   optional('max-page-tables', uint32, 'How many nested page tables, one for each PASID, there can be'),
   optional('iotlb-size', uint32, 'Entries of the IOTLB'),
   optional('pasid-cache-size', uint32, 'Entries of the PASID cache'),

@@ -62,7 +62,7 @@ export class IntelIommuDevice extends Device {
 
   protected override onRealize(): void {
     super.onRealize();
-    const { memory, events, checks, faults, units, vfio } = this.#context;
+    const { memory, events, checks, faults, points, units, vfio } = this.#context;
     const rootBus = this.#context.rootBus();
     if (rootBus === null) throw new CommandError(`${this.type.name} needs a machine with PCI; choose -M viommu or q35`);
     if (units.all.length > 0) throw new CommandError('QEMU does not support multiple vIOMMUs for x86 yet.');
@@ -74,7 +74,8 @@ export class IntelIommuDevice extends Device {
       events,
       checks,
       faults,
-      onDisabled: () => vfio.checkLayout('switch-off of translation'),
+      points,
+      onEnabled: (on) => vfio.checkLayout(on ? 'switch-on of translation' : 'switch-off of translation'),
     });
     units.add(unit);
     rootBus.iommuOps = unit;

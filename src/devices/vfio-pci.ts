@@ -96,6 +96,7 @@ export class VfioPciDevice extends PciDevice {
   protected override onReset(): void {
     super.onReset();
     const { function: source } = this.vfio;
+    this.#context.points.vfio_pci_reset?.(source.name);
     source.enableAts(false);
     if (this.#atsControl !== null) this.registers.config.set(this.#atsControl, 2, 0);
     this.#followAtsControl();

@@ -94,10 +94,11 @@ export class VhostAgent extends VirtioPciDevice {
   }
 
   protected override createVirtio(transport: VirtioTransport, offered: OfferedFeatures): VirtioDevice {
-    const { checks, clock, events, faults, host, memory, units } = this.#context;
+    const { checks, clock, events, faults, host, memory, points, units } = this.#context;
     const { addressSpace } = this;
     this.#vhost = new VhostDevice({
       events,
+      points,
       checks,
       faults,
       clock,

@@ -67,7 +67,7 @@ export class VirtioIommuPciDevice extends VirtioPciDevice {
   }
 
   protected override createVirtio(transport: VirtioTransport, offered: OfferedFeatures): VirtioDevice {
-    const { memory, events, checks, faults } = this.#context;
+    const { memory, events, checks, faults, points } = this.#context;
     this.#unit = new VirtioIommuUnit({
       id: this.id,
       qomPath: this.path,
@@ -75,6 +75,7 @@ export class VirtioIommuPciDevice extends VirtioPciDevice {
       systemMemory: memory,
       place: () => new PciPlace(this.bus, this.devfn),
       events,
+      points,
       checks,
       faults,
     });

@@ -2177,6 +2177,7 @@ export const schema: SchemaShape = {
         { name: 'page-requests', type: { kind: 'boolean' }, optional: false },
         { name: 'dirty-tracking', type: { kind: 'boolean' }, optional: false },
         { name: 'coherency', type: { kind: 'boolean' }, optional: false },
+        { name: 'errata-772415', type: { kind: 'boolean' }, optional: false },
         { name: 'max-page-tables', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
       ],
       open: false,
@@ -2228,6 +2229,15 @@ export const schema: SchemaShape = {
         { name: 'pasid', type: { kind: 'integer', minimum: 0, maximum: 1048575 }, optional: true },
         { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: true },
         { name: 'size', type: { kind: 'integer', format: 'uint64' }, optional: true },
+      ],
+      open: false,
+    },
+    TableWrite: {
+      kind: 'object',
+      members: [
+        { name: 'address', type: { kind: 'integer', format: 'uint64' }, optional: false },
+        { name: 'was', type: { kind: 'integer', format: 'uint64' }, optional: true },
+        { name: 'is', type: { kind: 'integer', format: 'uint64' }, optional: false },
       ],
       open: false,
     },
@@ -2298,6 +2308,7 @@ export const schema: SchemaShape = {
         { name: 'cached', type: { kind: 'named', name: 'HostTranslation' }, optional: false },
         { name: 'current', type: { kind: 'named', name: 'HostTranslation' }, optional: true },
         { name: 'since', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
+        { name: 'write', type: { kind: 'named', name: 'TableWrite' }, optional: true },
         { name: 'missing', type: { kind: 'named', name: 'MissingInvalidation' }, optional: false },
         { name: 'sequence', type: { kind: 'integer', minimum: 1, maximum: 9007199254740991 }, optional: false },
         { name: 'operation', type: { kind: 'integer', minimum: 0, maximum: 9007199254740991 }, optional: false },
@@ -2382,6 +2393,16 @@ export const schema: SchemaShape = {
       ],
       open: false,
     },
+    TraceEventState: { kind: 'enum', values: ['unavailable', 'disabled', 'enabled'] },
+    TraceEventInfo: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'string' }, optional: false },
+        { name: 'vcpu', type: { kind: 'boolean' }, optional: false },
+        { name: 'state', type: { kind: 'named', name: 'TraceEventState' }, optional: false },
+      ],
+      open: false,
+    },
     EventTimestamp: {
       kind: 'object',
       members: [
@@ -2396,6 +2417,24 @@ export const schema: SchemaShape = {
         { name: 'timestamp', type: { kind: 'named', name: 'EventTimestamp' }, optional: false },
         { name: 'event', type: { kind: 'string' }, optional: false },
         { name: 'data', type: { kind: 'any' }, optional: false },
+      ],
+      open: false,
+    },
+    TraceEventGetStateArguments: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'string' }, optional: false },
+        { name: 'vcpu', type: { kind: 'integer', format: 'int64' }, optional: true },
+      ],
+      open: false,
+    },
+    TraceEventSetStateArguments: {
+      kind: 'object',
+      members: [
+        { name: 'name', type: { kind: 'string' }, optional: false },
+        { name: 'enable', type: { kind: 'boolean' }, optional: false },
+        { name: 'ignore-unavailable', type: { kind: 'boolean' }, optional: true },
+        { name: 'vcpu', type: { kind: 'integer', format: 'int64' }, optional: true },
       ],
       open: false,
     },
@@ -2865,6 +2904,19 @@ export const schema: SchemaShape = {
     'dma-write': {
       arguments: 'DmaWriteArguments',
       returns: { kind: 'named', name: 'DmaWriteReturn' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'trace-event-get-state': {
+      arguments: 'TraceEventGetStateArguments',
+      returns: { kind: 'array', items: { kind: 'named', name: 'TraceEventInfo' } },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'trace-event-set-state': {
+      arguments: 'TraceEventSetStateArguments',
       allowOob: false,
       features: [],
       unchecked: false,

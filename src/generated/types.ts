@@ -2488,6 +2488,8 @@ export interface HostIommuCapabilities {
   'dirty-tracking': boolean;
   /** True when walks and writes of devices snoop the caches of processors. */
   coherency: boolean;
+  /** True when devices can write, below a nested first stage, what the second stage maps read-only. Contract iommufd leaves such memory out then; the check host-capabilities tells of contract pasid-table, which does not. */
+  'errata-772415': boolean;
   /** How many nested page tables, one for each attached PASID, there can be. */
   'max-page-tables': number;
 }
@@ -2552,6 +2554,16 @@ export interface MissingInvalidation {
   address?: bigint | undefined;
   /** Bytes to cover, with granularity `page`. */
   size?: bigint | undefined;
+}
+
+/** A write to a guest's translation table. */
+export interface TableWrite {
+  /** Guest-physical address of the 8-byte word that was written. */
+  address: bigint;
+  /** The word as it was when the old entry was cached; absent where that cannot be told. */
+  was?: bigint | undefined;
+  /** The word as it is now. */
+  is: bigint;
 }
 
 /** How a DMA ended. */
@@ -2633,6 +2645,8 @@ export interface HostStaleTranslationEvent {
   current?: HostTranslation | undefined;
   /** Number of the operation that changed the tables. */
   since: number;
+  /** What that operation wrote: of several words the first. Absent where it changed the host's own tables, or which table is in use. */
+  write?: TableWrite | undefined;
   /** The invalidation that should have come. */
   missing: MissingInvalidation;
   /** Number of the event, from 1, gapless over all model events. */
@@ -2735,6 +2749,19 @@ export interface InjectedFault {
   hits: number;
 }
 
+/** State of a trace point. */
+export type TraceEventState = 'unavailable' | 'disabled' | 'enabled';
+
+/** A trace point. */
+export interface TraceEventInfo {
+  /** Its name, QEMU's. */
+  name: string;
+  /** Always false: there are no CPUs that it could be about. */
+  vcpu: boolean;
+  /** Whether it is on. */
+  state: TraceEventState;
+}
+
 /** A time of the wall clock. */
 export interface EventTimestamp {
   /** Seconds since 1970. */
@@ -2751,6 +2778,26 @@ export interface LoggedEvent {
   event: string;
   /** Its data, with `sequence` and `operation`. */
   data: AnyValue;
+}
+
+/** Arguments of trace-event-get-state. */
+export interface TraceEventGetStateArguments {
+  /** A name, or with `*` in it a glob (there `?` is one character). */
+  name: string;
+  /** A CPU: there is none. */
+  vcpu?: bigint | undefined;
+}
+
+/** Arguments of trace-event-set-state. */
+export interface TraceEventSetStateArguments {
+  /** A name, or with `*` in it a glob (there `?` is one character). */
+  name: string;
+  /** On, or off. */
+  enable: boolean;
+  /** Leave out trace points that the program was built without: there are none. */
+  'ignore-unavailable'?: boolean | undefined;
+  /** A CPU: there is none. */
+  vcpu?: bigint | undefined;
 }
 
 /** Arguments of query-event-log. */
@@ -3028,6 +3075,10 @@ export interface CommandMap {
   'dma-read': { arguments: DmaReadArguments; returns: DmaReadReturn };
   /** Let a device write memory. */
   'dma-write': { arguments: DmaWriteArguments; returns: DmaWriteReturn };
+  /** Tell which trace points are on. */
+  'trace-event-get-state': { arguments: TraceEventGetStateArguments; returns: readonly TraceEventInfo[] };
+  /** Switch trace points on or off. */
+  'trace-event-set-state': { arguments: TraceEventSetStateArguments; returns: Empty };
   /** Read events of the model that have been sent already. */
   'query-event-log': { arguments: QueryEventLogArguments; returns: QueryEventLogReturn };
   /** List the checks that the model makes, and what they have found. */

@@ -87,6 +87,7 @@ export class AtsTranslation {
       pasid,
       permissions: found.dirty || write ? found.permissions : found.permissions & ~Permission.write,
       derivedFrom: [...words, ...found.derivedFrom],
+      pasidWords: words.length,
       pageTable: entry?.nestedTable ?? found.table,
       parent: stage.id,
       // What the IOMMU's caches answered may be old itself: it is looked at when it is used.

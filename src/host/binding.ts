@@ -55,11 +55,15 @@ export function checkPasidTable(
     throw new CommandError(`The host IOMMU has no PASID table format '${format}'; its formats: ${known}`);
   }
   if (!isAligned(address, TABLE_ALIGNMENT)) {
-    throw new CommandError(`PASID table address ${hex(address)} is not a multiple of ${hex(TABLE_ALIGNMENT)}`);
+    throw new CommandError(
+      `PASID table address ${hex(address)} is not a multiple of ${hex(TABLE_ALIGNMENT)}: the next one is ` +
+        hex(address - (address % TABLE_ALIGNMENT) + TABLE_ALIGNMENT),
+    );
   }
   if (size === 0n || size % ENTRY_SIZE !== 0n) {
     throw new CommandError(
-      `PASID table size ${size} is not a positive multiple of ${ENTRY_SIZE}, the size of one entry in bytes`,
+      `PASID table size ${size} is not a positive multiple of ${ENTRY_SIZE}, the size of one entry in bytes: ` +
+        `give ${size - (size % ENTRY_SIZE) + ENTRY_SIZE}`,
     );
   }
   const maximum = maximumTableSize(format, capabilities.pasidBits);

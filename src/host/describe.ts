@@ -19,6 +19,7 @@ export interface HostIommuInfo {
     'page-requests': boolean;
     'dirty-tracking': boolean;
     coherency: boolean;
+    'errata-772415': boolean;
     'max-page-tables': number;
   };
   /** By address. */
@@ -97,6 +98,7 @@ export function describeHostIommu(iommu: HostIommu, functions: readonly HostFunc
       'page-requests': capabilities.pageRequests,
       'dirty-tracking': capabilities.dirtyTracking,
       coherency: capabilities.coherency,
+      'errata-772415': capabilities.errata772415,
       'max-page-tables': iommu.nestedPages.limit,
     },
     functions: functions.map((device) => ({

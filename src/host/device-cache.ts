@@ -9,6 +9,8 @@ export interface DeviceCacheEntry extends HostIotlbEntry {
   readonly pageTable: number;
   /** Id of the second stage under that, or of the same. */
   readonly parent: number;
+  /** How many of the words that it came from, the first ones, are of the PASID entry. */
+  readonly pasidWords: number;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { hex } from '../core/address.ts';
+import { ADDRESS_LAST, hex } from '../core/address.ts';
 import { type Bdf, formatBdf, sourceId } from '../core/bdf.ts';
 import { CommandError } from '../core/errors.ts';
 import { NO_PASID } from '../iommu/iotlb.ts';
@@ -166,6 +166,7 @@ export class HostFunction implements HostIommuDevice {
     this.unbindPasidTable();
     this.#nested = this.#iommu.nest(table, this.#table!, this, null);
     this.#contextChanged();
+    this.#checkParent(this.#table!);
   }
 
   /**
@@ -340,6 +341,19 @@ export class HostFunction implements HostIommuDevice {
     const stage = this.#table;
     const serial = iommu.nextContextSerial();
     this.#context = stage === null ? null : { requester: this.requester, serial, stage, nested: this.#nested };
+  }
+
+  /** What a host with erratum 772415 must not nest over. */
+  #checkParent(stage: HostPageTable): void {
+    if (!this.capabilities.errata772415) return;
+    for (const { iova, size, readonly } of stage.rangesIn(0n, ADDRESS_LAST)) {
+      if (!readonly) continue;
+      const desc =
+        `The host IOMMU has erratum 772415, and a first stage is nested over ${hex(iova)}-${hex(iova + size - 1n)}, which is ` +
+        'mapped read-only: the device can write it; contract iommufd leaves such memory out';
+      this.#iommu.checks.fail('host-capabilities', { device: this.device ?? this.name, desc });
+      return;
+    }
   }
 
   #openPasids(table: PasidTable): PasidAttachments {

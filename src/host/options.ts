@@ -20,6 +20,8 @@ export interface HostIommuOptions {
   readonly dirtyTracking?: boolean;
   /** Default on. */
   readonly coherency?: boolean;
+  /** Default off. */
+  readonly errata772415?: boolean;
   /** Nested page tables, one for each attached PASID: 1 to 2^20, default 4096. */
   readonly maxPageTables?: number;
   /** Entries of the IOTLB: 1 to 2^20, default 4096. */
@@ -112,6 +114,7 @@ export function settingsOf(options: HostIommuOptions): HostIommuSettings {
       pageRequests: options.pageRequests ?? true,
       dirtyTracking: options.dirtyTracking ?? true,
       coherency: options.coherency ?? true,
+      errata772415: options.errata772415 ?? false,
     },
     maxPageTables: within('max-page-tables', options.maxPageTables ?? 4096, 1, MAXIMUM_ENTRIES),
     iotlbSize: within('iotlb-size', options.iotlbSize ?? 4096, 1, MAXIMUM_ENTRIES),
@@ -167,6 +170,9 @@ export function parseHostIommuOptions(values: OptionValues): HostIommuOptions {
         break;
       case 'coherency':
         options.coherency = asSwitch(name, value);
+        break;
+      case 'errata-772415':
+        options.errata772415 = asSwitch(name, value);
         break;
       case 'max-page-tables':
         options.maxPageTables = asNumber(name, value);

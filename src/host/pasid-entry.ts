@@ -1,13 +1,17 @@
 import { hex } from '../core/address.ts';
 import { faultReason } from '../iommu/faults.ts';
 import { Gcr3Reader } from '../iommu/amd/gcr3.ts';
-import { TranslationType } from '../iommu/intel/tables.ts';
+import { fieldOf } from '../iommu/entry-layout.ts';
+import { PASID_DIRECTORY_ENTRY, TranslationType } from '../iommu/intel/tables.ts';
 import { PasidEntryReader } from '../iommu/intel/walk.ts';
 import type { TableEntry } from '../iommu/iotlb.ts';
 import { pasidCapacity } from '../iommu/pasid-tables.ts';
 import type { FirstStageTable } from '../iommu/walk/first-stage.ts';
 import type { PasidTable } from '../memory/iommu-object.ts';
 import type { StageTableMemory } from './nested-walk.ts';
+
+const PAGE = 4096;
+const PRESENT = 1;
 
 /** What the host does with requests of one PASID. */
 export interface PasidEntry {
@@ -88,6 +92,22 @@ function wordsOf({ steps, stepAddress, stepLow, stepHigh }: PasidEntryReader | G
     words.push({ address: stepAddress[step]!, low: stepLow[step]!, high: stepHigh[step]! });
   }
   return words;
+}
+
+/**
+ * Has writes to all pages of a table recorded from now on, those for PASIDs that are not there yet too: who has read all
+ * of it can be told later when a PASID came.
+ */
+export function watchPasidTable(memory: StageTableMemory, { address, size, format }: PasidTable): void {
+  const start = Number(address);
+  // Of GCR3 tables of several levels the top one alone lies there.
+  const end = start + (format === 'amd-gcr3' ? PAGE : Number(size));
+  for (let page = start; page < end; page += PAGE) memory.watch(page);
+  if (format !== 'vtd-scalable') return;
+  for (let at = start; at < end; at += 8) {
+    if (!memory.read(at) || (memory.low & PRESENT) === 0) continue;
+    memory.watch(fieldOf(PASID_DIRECTORY_ENTRY, Uint32Array.of(memory.low, memory.high), 'SMPTBLPTR'));
+  }
 }
 
 /** True when two entries of one PASID lead requests to the same tables with the same tag. */

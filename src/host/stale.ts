@@ -1,4 +1,4 @@
-import { NO_PASID, type TableEntry } from '../iommu/iotlb.ts';
+import { NO_PASID } from '../iommu/iotlb.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import { type ContextEntry, HOST_DOMAIN, type HostCaches, type HostIotlbEntry, type NestedTable } from './caches.ts';
 import type { DeviceCacheEntry } from './device-cache.ts';
@@ -7,7 +7,16 @@ import type { HostMemory } from './memory.ts';
 import { MARKS, NestedWalker } from './nested-walk.ts';
 import type { HostPageTable } from './page-table.ts';
 import { leadsAlike, type PasidEntry, PasidReader } from './pasid-entry.ts';
-import { alike, type DeviceRequest, type Finding, NOWHERE, type Outcome, reportStale } from '../iommu/stale-report.ts';
+import {
+  alike,
+  type DeviceRequest,
+  type Finding,
+  NOWHERE,
+  type Outcome,
+  reportStale,
+  type TableChange,
+} from '../iommu/stale-report.ts';
+import { changeOf, laterOf, latestWrite } from './table-change.ts';
 
 /** One request that the IOMMU answered from cached entries, and what they gave. */
 export interface CachedUse extends DeviceRequest {
@@ -102,7 +111,7 @@ export class StaleDetector {
       cache: 'device',
       used,
       current,
-      since: this.#deviceSince(entry, source),
+      ...this.#deviceChange(entry, source, use.pasid),
       missing: { granularity: 'page', 'domain-id': domainId, ...(pasid >= 0 && { pasid }), ...pageOf(entry) },
     });
   }
@@ -136,7 +145,7 @@ export class StaleDetector {
     if (context !== source.contextEntry) return false;
     if (entry === null) return translation === null ? !entryCached : this.#stageAgrees(translation, stage);
     if (entryCached) {
-      if (!belongs(entry, context) || this.#changedSince(entry.derivedFrom) !== null) return false;
+      if (!belongs(entry, context) || this.#changeOf(entry) !== null) return false;
       entry.verifiedAt = this.#memory.watchedWrites + stage.changes;
       entry.verifiedWith = context.serial;
     }
@@ -167,7 +176,7 @@ export class StaleDetector {
     const trueContext = source.contextEntry;
     const now = use.pasid === NO_PASID || nested === null ? null : this.#fetch(nested, entry, use.pasid);
     const entryDiffers = use.entryCached && (now === null || entry === null || !leadsAlike(now, entry));
-    const words = use.entryCached && entry !== null ? this.#changedSince(entry.derivedFrom) : null;
+    const changed = use.entryCached && entry !== null ? this.#changeOf(entry) : null;
     if (entry !== null && use.entryCached && !entryDiffers && belongs(entry, context)) {
       entry.derivedFrom = now!.derivedFrom;
       entry.verifiedAt = this.#memory.watchedWrites + stage.changes;
@@ -191,7 +200,7 @@ export class StaleDetector {
         ...tables,
         cache: 'pasid',
         ...(!used.ok && translation === null && { cached: this.#describeRoot(stage, entry, page) }),
-        since: words ?? (entry === null ? this.#absentSince(now, source) : source.contextOperation),
+        ...(changed ?? (entry === null ? this.#attachable(now, source) : { since: source.contextOperation })),
         missing: { granularity: 'pasid', 'domain-id': (entry ?? now)?.domainId ?? HOST_DOMAIN, pasid: use.pasid },
       });
     }
@@ -202,7 +211,7 @@ export class StaleDetector {
     this.#report(use, {
       ...tables,
       cache: 'iotlb',
-      since: this.#translationSince(translation, entry, stage),
+      ...this.#translationChange(translation, entry, stage),
       missing: { granularity: 'page', 'domain-id': domainId, ...(pasid >= 0 && { pasid }), ...pageOf(translation) },
     });
   }
@@ -295,43 +304,42 @@ export class StaleDetector {
   }
 
   #hasChanged(translation: HostIotlbEntry, entry: PasidEntry): boolean {
-    return rootDiffers(translation, entry) || this.#changedSince(translation.derivedFrom) !== null;
+    return rootDiffers(translation, entry) || this.#changeOf(translation, MARKS) !== null;
   }
 
-  /** The latest operation that wrote one of those words that are not what they were; null when all are. */
-  #changedSince(words: readonly TableEntry[]): number | null {
-    const tables = this.#walker.tables;
-    let since: number | null = null;
-    for (const word of words) {
-      const there = tables.read(word.address);
-      if (there && ((tables.low ^ word.low) & ~MARKS) === 0 && tables.high === word.high) continue;
-      // Nobody wrote it there: then the second stage shows another page in its place.
-      since = Math.max(since ?? 0, tables.lastWrite(word.address) || (tables.stage?.lastChange ?? 0));
-    }
-    return since;
+  /** Of a PASID entry all bits count; of a translation, not the marks that walks set. */
+  #changeOf({ derivedFrom }: PasidEntry | HostIotlbEntry, marks = 0): TableChange | null {
+    return changeOf(this.#walker.tables, derivedFrom, marks);
   }
 
   /** When only the PASID entry leads elsewhere now, the write to that entry counts; without any, the second stage. */
-  #translationSince(translation: HostIotlbEntry, entry: PasidEntry | null, stage: HostPageTable): number {
-    this.#walker.tables.stage = stage;
-    const words = this.#changedSince(translation.derivedFrom);
-    if (entry === null || entry.firstStage === null) return stage.lastChange;
+  #translationChange(translation: HostIotlbEntry, entry: PasidEntry | null, stage: HostPageTable): TableChange {
+    const { tables } = this.#walker;
+    tables.stage = stage;
+    const ofStage = { since: stage.lastChange };
+    if (entry === null || entry.firstStage === null) return ofStage;
+    const words = this.#changeOf(translation, MARKS);
     if (words !== null && !rootDiffers(translation, entry)) return words;
-    const writes = entry.derivedFrom.map((word) => this.#walker.tables.lastWrite(word.address));
-    return Math.max(words ?? 0, ...writes) || stage.lastChange;
+    return laterOf(words, latestWrite(tables, entry.derivedFrom)) ?? ofStage;
   }
 
   /** A PASID that nothing is attached to: the write that made its entry; without one, what made the context. */
-  #absentSince(now: PasidEntry | null, source: HostFunction): number {
-    const writes = (now?.derivedFrom ?? []).map((word) => this.#walker.tables.lastWrite(word.address));
-    return Math.max(0, ...writes) || source.contextOperation;
+  #attachable(now: PasidEntry | null, source: HostFunction): TableChange {
+    return latestWrite(this.#walker.tables, now?.derivedFrom ?? []) ?? { since: source.contextOperation };
   }
 
-  #deviceSince(entry: DeviceCacheEntry, source: HostFunction): number {
-    const stage = source.contextEntry?.stage;
-    if (stage === undefined || stage.id !== entry.parent) return source.contextOperation;
-    this.#walker.tables.stage = stage;
-    return this.#changedSince(entry.derivedFrom) ?? Math.max(stage.lastChange, source.contextOperation);
+  /** As for the IOTLB, which may have given the device what was old by then. */
+  #deviceChange(entry: DeviceCacheEntry, source: HostFunction, pasid: number): TableChange {
+    const { stage, nested } = source.contextEntry ?? {};
+    if (stage === undefined || stage.id !== entry.parent) return { since: source.contextOperation };
+    const now = pasid === NO_PASID || nested == null ? null : this.#fetch(nested, null, pasid);
+    const { tables } = this.#walker;
+    tables.stage = stage;
+    const ofPasid = changeOf(tables, entry.derivedFrom.slice(0, entry.pasidWords), 0);
+    const ofPage = changeOf(tables, entry.derivedFrom.slice(entry.pasidWords), MARKS);
+    const leadsElsewhere = now?.firstStage != null && entry.stage === 'nested' && rootDiffers(entry, now);
+    const ofNow = leadsElsewhere ? latestWrite(tables, now.derivedFrom) : null;
+    return laterOf(laterOf(ofPasid, ofPage), ofNow) ?? { since: Math.max(stage.lastChange, source.contextOperation) };
   }
 
   #report(request: DeviceRequest, finding: Finding): void {

@@ -16,7 +16,7 @@ import type { HostFunction } from './function.ts';
 import type { HostMemory } from './memory.ts';
 import { MARKS, NestedWalker } from './nested-walk.ts';
 import type { HostPageTable } from './page-table.ts';
-import { type PasidEntry, PasidReader } from './pasid-entry.ts';
+import { type PasidEntry, PasidReader, watchPasidTable } from './pasid-entry.ts';
 import type { CachedUse, StaleDetector } from './stale.ts';
 
 /** Bit 6 of a leaf: the page was written to. Bit 5: it was used. */
@@ -210,6 +210,13 @@ export class HostTranslation {
     }
     for (const word of entry.derivedFrom) tables.watch(word.address);
     return entry;
+  }
+
+  /** Has writes to a guest's whole PASID table recorded from now on. */
+  watchPasidTable({ stage, table }: NestedTable): void {
+    const { tables } = this.#walker;
+    tables.stage = stage;
+    watchPasidTable(tables, table);
   }
 
   #loadContext(source: HostFunction): ContextEntry | null {

@@ -12,7 +12,8 @@ const DOMAIN_LIMIT = 1 << 16;
 export function checkPasidTable(table: PasidTable): void {
   if (!isAligned(table.address, FOUR_KIB)) {
     throw new CommandError(
-      `The PASID table's address ${hex(table.address)} is not a multiple of 4 KiB; align it to 0x1000`,
+      `The PASID table's address ${hex(table.address)} is not a multiple of 4 KiB: the next one is ` +
+        hex(table.address - (table.address % FOUR_KIB) + FOUR_KIB),
     );
   }
 }

@@ -44,6 +44,31 @@ export interface ShadowTable {
   readonly rights?: number;
 }
 
+type Point<Values extends readonly unknown[]> = ((...values: Values) => void) | null;
+
+/** What a unit traces of the walks; null while nobody listens. Addresses in bytes; a range ends before its second. */
+export interface ShadowPoints {
+  /** A table is read for the input addresses of a range. */
+  readonly level: Point<[table: number, level: number, start: bigint, end: bigint]>;
+  /** An entry was passed by: it cannot be read, or not be made sense of. */
+  readonly unreadable: Point<[start: bigint, end: bigint]>;
+  readonly unknown: Point<[start: bigint, end: bigint]>;
+  /** A page was told: mapped with these rights, or, with none, unmapped. */
+  readonly told: Point<[iova: bigint, translated: bigint, mask: bigint, rights: number]>;
+  /** A page was not told again. */
+  readonly mappedAlready: Point<[iova: bigint, mask: bigint, translated: bigint]>;
+  readonly unmappedAlready: Point<[iova: bigint, mask: bigint]>;
+}
+
+const UNTRACED: ShadowPoints = {
+  level: null,
+  unreadable: null,
+  unknown: null,
+  told: null,
+  mappedAlready: null,
+  unmappedAlready: null,
+};
+
 const TWO_TO_12 = 0x1000;
 /**
  * How often one round reads tables that it has read before, and how many changes it tells that stand in such tables.
@@ -67,6 +92,7 @@ export class Shadow implements Snapshottable<MappedPage[]> {
   readonly #memory: TableMemory;
   readonly #decoder: ShadowDecoder;
   readonly #observe: ShadowObserver;
+  readonly #points: ShadowPoints;
   readonly #mapped = new MappedRanges();
   /** Tables read in this round, by address, how many of them again, and what was told of those. */
   readonly #read = new Set<number>();
@@ -82,12 +108,14 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     memory: TableMemory;
     decoder: ShadowDecoder;
     observe: ShadowObserver;
+    points?: ShadowPoints;
   }) {
     this.#region = options.region;
     this.#target = options.target;
     this.#memory = options.memory;
     this.#decoder = options.decoder;
     this.#observe = options.observe;
+    this.#points = options.points ?? UNTRACED;
   }
 
   /** What the notifiers were told is mapped. */
@@ -175,13 +203,22 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     this.#read.add(address);
     const memory = this.#memory;
     const decoder = this.#decoder;
+    const points = this.#points;
     const pages = pagesOfEntry(level);
     const from = Math.floor((Math.max(first, base) - base) / pages);
     const to = Math.min(511, Math.floor((last - base) / pages));
+    points.level?.(address, level, bytes(Math.max(first, base)), bytes(Math.min(last + 1, base + 512 * pages)));
     for (let index = from; index <= to; index++) {
-      if (!memory.read(address + 8 * index)) continue;
       const page = base + index * pages;
+      if (!memory.read(address + 8 * index)) {
+        points.unreadable?.(bytes(page), bytes(page + pages));
+        continue;
+      }
       const kind = decoder.decode(level, memory.low, memory.high, above);
+      if (kind === ShadowEntry.unknown) {
+        points.unknown?.(bytes(page), bytes(page + pages));
+        continue;
+      }
       let changed = false;
       if (page + pages <= this.#done) continue;
       if (kind === ShadowEntry.absent) {
@@ -225,7 +262,10 @@ export class Shadow implements Snapshottable<MappedPage[]> {
 
   /** @returns false when that was told already */
   #map(page: number, shift: number, frame: number, rights: number, notifier: RegionNotifier | null): boolean {
-    if (this.#mapped.has(page, shift, frame, rights)) return false;
+    if (this.#mapped.has(page, shift, frame, rights)) {
+      this.#points.mappedAlready?.(bytes(page), maskOf(shift), bytes(frame));
+      return false;
+    }
     this.#unmap(page, shift);
     this.#mapped.add(page, shift, frame, rights);
     const entry = {
@@ -235,6 +275,7 @@ export class Shadow implements Snapshottable<MappedPage[]> {
       mask: (1n << BigInt(shift)) - 1n,
       permissions: rights,
     };
+    this.#points.told?.(entry.iova, entry.translated, entry.mask, rights);
     this.#tell({ type: 'map', entry }, notifier);
     return true;
   }
@@ -243,7 +284,11 @@ export class Shadow implements Snapshottable<MappedPage[]> {
   #unmap(page: number, shift: number): boolean {
     const whole = this.#mapped.find(page);
     const wider = whole !== null && whole.shift > shift ? whole : { page, shift };
-    if (!this.#mapped.remove(wider.page, wider.shift)) return false;
+    if (!this.#mapped.remove(wider.page, wider.shift)) {
+      this.#points.unmappedAlready?.(bytes(page), maskOf(shift));
+      return false;
+    }
+    this.#points.told?.(bytes(wider.page), 0n, maskOf(wider.shift), Permission.none);
     this.#tell(this.#unmapEvent(BigInt(wider.page) << 12n, 1n << BigInt(wider.shift)), null);
     return true;
   }
@@ -270,4 +315,12 @@ export class Shadow implements Snapshottable<MappedPage[]> {
     const listeners = statuses.filter((status) => status !== null);
     if (listeners.length > 0) this.#observe(event, listeners);
   }
+}
+
+function bytes(pages: number): bigint {
+  return BigInt(pages) << 12n;
+}
+
+function maskOf(shift: number): bigint {
+  return (1n << BigInt(shift)) - 1n;
 }

@@ -4,6 +4,14 @@ import type { TraceParts } from '../trace/trace.ts';
 
 type StaleEvent = ModelEventData<'HOST_STALE_TRANSLATION'>;
 
+/** What made a cached entry old. */
+export interface TableChange {
+  /** The operation. */
+  readonly since: number;
+  /** The word of a guest's table that it wrote; absent where it changed something else. */
+  readonly write?: NonNullable<StaleEvent['write']>;
+}
+
 /** Where an access ends up: in a page, or nowhere. */
 export interface Outcome {
   readonly ok: boolean;
@@ -27,16 +35,14 @@ export interface DeviceRequest {
   readonly access: Access;
 }
 
-/** One cache that held something old. */
-export interface Finding {
+/** One cache that held something old, and what changed behind its back. */
+export interface Finding extends TableChange {
   readonly cache: StaleEvent['cache'];
   /** What was used, and what the tables lead to. */
   readonly used: Outcome;
   readonly current: Outcome;
   /** What a cached entry without a page stands for; absent: what was used. */
   readonly cached?: StaleEvent['cached'];
-  /** The operation that changed the tables. */
-  readonly since: number;
   readonly missing: StaleEvent['missing'];
 }
 
@@ -51,7 +57,7 @@ export function alike(one: Outcome, other: Outcome, access: Access): boolean {
 export function reportStale(
   { events, checks }: TraceParts,
   { device, address, pasid, access }: DeviceRequest,
-  { cache, used, current, cached, since, missing }: Finding,
+  { cache, used, current, cached, since, write, missing }: Finding,
 ): void {
   const offset = Number(address & 0xfffn);
   const withPasid = pasid >= 0;
@@ -64,6 +70,7 @@ export function reportStale(
     cached: cached ?? describe(used, offset),
     ...(current.ok && { current: describe(current, offset) }),
     since,
+    ...(write && { write }),
     missing,
   });
   const place = `0x${address.toString(16)}${withPasid ? ` with PASID ${pasid}` : ''}`;

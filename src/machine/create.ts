@@ -2,6 +2,7 @@ import { CommandError } from '../core/errors.ts';
 import type { HostOptions } from '../host/host.ts';
 import type { GlobalProperty } from '../qom/type-registry.ts';
 import type { EventLogOptions } from '../trace/event-log.ts';
+import type { TraceLog } from '../trace/trace-log.ts';
 import type { DeviceValues } from './hotplug.ts';
 import { Machine } from './machine.ts';
 import { findMachineType, type MachineType } from './types.ts';
@@ -36,6 +37,8 @@ export interface MachineConfig {
   readonly host?: HostOptions;
   /** The log of the model's events: without it their time stamps are 0. */
   readonly log?: EventLogOptions;
+  /** Where trace points write: without it, nowhere. */
+  readonly traceLog?: TraceLog;
   /** What `-bios` names: mapped so that it ends at 4 GiB. A multiple of 64 KiB. */
   readonly firmware?: Uint8Array;
 }
@@ -66,6 +69,7 @@ export function createMachine(config: MachineConfig = {}): Machine {
     noReboot: config.noReboot ?? false,
     ...(host !== undefined && { host }),
     ...(config.log !== undefined && { log: config.log }),
+    ...(config.traceLog !== undefined && { traceLog: config.traceLog }),
     ...(config.firmware !== undefined && { firmware: config.firmware }),
   });
   for (const [name, value] of Object.entries(config.properties ?? {})) {

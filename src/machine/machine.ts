@@ -27,6 +27,7 @@ import { resolvePath } from '../qom/tree.ts';
 import { TypeRegistry } from '../qom/type-registry.ts';
 import type { EventLogOptions } from '../trace/event-log.ts';
 import type { ModelEvents } from '../trace/model-events.ts';
+import type { TraceLog } from '../trace/trace-log.ts';
 import { Trace } from '../trace/trace.ts';
 import { type ContainerInfo, Vfio } from '../vfio/vfio.ts';
 import type { Board } from './boards/board.ts';
@@ -57,6 +58,8 @@ export interface MachineOptions {
   readonly host?: HostOptions;
   /** The log of events: without it its time stamps are 0. */
   readonly log?: EventLogOptions;
+  /** Where trace points write: without it, nowhere. */
+  readonly traceLog?: TraceLog;
 }
 
 /** Where no device answers, ports read as all ones. */
@@ -75,7 +78,7 @@ export class Machine {
   readonly trace: Trace;
   /** Guest time; timers are operations of their own. */
   readonly clock = new VirtualClock({ asOperation: (timer) => this.operations.run(timer) });
-  readonly topology = new MemoryTopology(this.operations);
+  readonly topology: MemoryTopology;
   /** What processors see. */
   readonly memory: AddressSpace;
   /** The I/O ports. */
@@ -102,9 +105,11 @@ export class Machine {
   /** @throws CommandError when the RAM cannot be had */
   constructor(options: MachineOptions) {
     const { type, memory } = options;
-    const { operations, topology, types } = this;
-    this.trace = new Trace(operations, options.log);
+    const { operations, types } = this;
+    this.trace = new Trace(operations, options.log, options.traceLog);
     const { parts } = this.trace;
+    this.topology = new MemoryTopology(operations, parts.points);
+    const { topology } = this;
     this.type = type;
     this.memorySize = memory;
     const system = MemoryRegion.container(topology, 'system', 1n << 64n);

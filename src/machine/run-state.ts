@@ -63,7 +63,8 @@ export class RunState implements Snapshottable<{ status: RunStatus }> {
   }
 
   /**
-   * A machine that did not run waits for `cont` again. With `noReboot` the machine is not reset but shut down.
+   * A machine that did not run waits for `cont` again; one that stops for a breakpoint or a check on the way is in
+   * `debug`. With `noReboot` the machine is not reset but shut down.
    * @returns whether it was reset
    */
   reset(afterReply: AfterReply): boolean {
@@ -72,9 +73,10 @@ export class RunState implements Snapshottable<{ status: RunStatus }> {
       this.#shutDown(reason, this.#options.noShutdown, afterReply);
       return false;
     }
+    const ran = this.running;
     this.#options.resetModel();
     this.#options.tell({ name: 'RESET', data: { guest: false, reason } });
-    if (!this.running) this.#status = 'prelaunch';
+    if (!ran) this.#status = 'prelaunch';
     return true;
   }
 

@@ -18,6 +18,8 @@ export interface HostCapabilities {
   readonly dirtyTracking: boolean;
   /** Walks and device writes snoop the processors' caches, whatever a request asks for. */
   readonly coherency: boolean;
+  /** Below a nested first stage devices can write what the second stage maps read-only (Intel's erratum 772415). */
+  readonly errata772415: boolean;
 }
 
 /** Which translations a device is to drop that it keeps itself (PCI Express Base 5.0, section 10.3). */

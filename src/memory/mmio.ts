@@ -1,4 +1,5 @@
 import type { TransactionAttributes } from './access.ts';
+import type { MemoryRegion } from './region.ts';
 
 export type AccessSize = 1 | 2 | 4 | 8;
 
@@ -65,17 +66,25 @@ function implementedSize(operations: MmioOperations, size: AccessSize): AccessSi
   return Math.max(Math.min(size, largest), smallest) as AccessSize;
 }
 
+/** What answers, and the region in front of it, where there is one that trace points can name. */
+export interface MmioTarget {
+  readonly region?: MemoryRegion;
+  readonly operations: MmioOperations;
+}
+
 /** Reads `size` bytes through accesses of the sizes that the device implements. The access must be valid. */
 export function readMmio(
-  operations: MmioOperations,
+  { operations, region }: MmioTarget,
   offset: number,
   size: AccessSize,
   attributes: TransactionAttributes,
 ): bigint {
+  const point = region?.topology.points.memory_region_ops_read;
   const step = implementedSize(operations, size);
   let value = 0n;
   for (let done = 0; done < size; done += step) {
     const part = BigInt.asUintN(step * 8, operations.read(offset + done, step, attributes));
+    if (point) point(-1, region!, region!.absoluteAddress() + BigInt(offset + done), part, step, region!.name);
     value |= part << BigInt(done * 8);
   }
   return BigInt.asUintN(size * 8, value);
@@ -83,14 +92,17 @@ export function readMmio(
 
 /** Writes `size` bytes likewise. A widened write carries zeros in the bytes that were not asked for. */
 export function writeMmio(
-  operations: MmioOperations,
+  { operations, region }: MmioTarget,
   offset: number,
   size: AccessSize,
   value: bigint,
   attributes: TransactionAttributes,
 ): void {
+  const point = region?.topology.points.memory_region_ops_write;
   const step = implementedSize(operations, size);
   for (let done = 0; done < size; done += step) {
-    operations.write(offset + done, step, BigInt.asUintN(step * 8, value >> BigInt(done * 8)), attributes);
+    const part = BigInt.asUintN(step * 8, value >> BigInt(done * 8));
+    if (point) point(-1, region!, region!.absoluteAddress() + BigInt(offset + done), part, step, region!.name);
+    operations.write(offset + done, step, part, attributes);
   }
 }

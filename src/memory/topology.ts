@@ -1,4 +1,5 @@
 import type { OperationCounter } from '../core/operation.ts';
+import { noTracePoints, type TracePoints } from '../trace/points/table.ts';
 import { AddressSpace } from './address-space.ts';
 import type { AddressSpaceOperations } from './address-space.ts';
 import { FlatView, effectiveRoot } from './flat-view.ts';
@@ -10,6 +11,7 @@ import type { MemoryRegion } from './region.ts';
  */
 export class MemoryTopology {
   readonly operations: OperationCounter;
+  readonly points: TracePoints;
   readonly #spaces: AddressSpace[] = [];
   readonly #views = new Map<MemoryRegion, FlatView>();
   readonly #empty = new FlatView(null);
@@ -18,8 +20,9 @@ export class MemoryTopology {
   #publishing = false;
   #generation = 0;
 
-  constructor(operations: OperationCounter) {
+  constructor(operations: OperationCounter, points: TracePoints = noTracePoints) {
     this.operations = operations;
+    this.points = points;
   }
 
   /** Grows whenever a view may have changed, so that who caches a range knows when to look again. */
@@ -93,6 +96,7 @@ export class MemoryTopology {
     if (view === undefined) {
       view = new FlatView(effective);
       this.#views.set(effective, view);
+      this.points.flatview_new?.(view, effective);
     }
     return view;
   }
@@ -105,6 +109,7 @@ export class MemoryTopology {
       while (this.#changed) {
         this.#changed = false;
         this.#generation += 1;
+        for (const [root, view] of this.#views) this.points.flatview_destroy?.(view, root);
         this.#views.clear();
         this.#tell(errors);
       }

@@ -2,7 +2,7 @@ import { DECODE_ERROR, DEVICE_ERROR } from './access.ts';
 import type { AccessError, TransactionAttributes } from './access.ts';
 import type { Resolution } from './resolve.ts';
 import { BusError, isValidAccess, largestAccess, readMmio, writeMmio } from './mmio.ts';
-import type { AccessSize, MmioOperations } from './mmio.ts';
+import type { AccessSize, MmioTarget } from './mmio.ts';
 
 /** What became of the first `length` bytes of a piece. */
 export interface PieceOutcome {
@@ -22,7 +22,7 @@ export function transferPiece(
 ): PieceOutcome {
   const { region } = target;
   if (region?.operations != null) {
-    return transferMmio(region.operations, Number(target.offset), bytes, write, attributes);
+    return transferMmio({ region, operations: region.operations }, Number(target.offset), bytes, write, attributes);
   }
   const block = region?.block ?? null;
   if (block !== null && !(write && target.readonly)) {
@@ -35,20 +35,21 @@ export function transferPiece(
 }
 
 function transferMmio(
-  operations: MmioOperations,
+  target: MmioTarget,
   offset: number,
   bytes: Uint8Array,
   write: boolean,
   attributes: TransactionAttributes,
 ): PieceOutcome {
+  const { operations } = target;
   const size = largestAccess(operations, offset, bytes.length);
   if (!isValidAccess(operations, offset, size, write, attributes)) {
     if (!write) bytes.fill(0, 0, size);
     return { length: size, error: DECODE_ERROR };
   }
   try {
-    if (write) writeMmio(operations, offset, size, fromBytes(bytes, size), attributes);
-    else toBytes(readMmio(operations, offset, size, attributes), bytes, size);
+    if (write) writeMmio(target, offset, size, fromBytes(bytes, size), attributes);
+    else toBytes(readMmio(target, offset, size, attributes), bytes, size);
   } catch (error) {
     if (!(error instanceof BusError)) throw error;
     if (!write) bytes.fill(0, 0, size);

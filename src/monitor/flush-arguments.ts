@@ -13,14 +13,21 @@ function require<Name extends string>(args: Readonly<Partial<Record<Name, unknow
   if (args[name] === undefined) throw new CommandError(`Parameter '${name}' is missing`);
 }
 
+/** The largest power of two that an argument of 64 bits can hold. */
+const LARGEST = 1n << 63n;
+
 /** @throws CommandError unless the range is a power of two of at least a page, aligned to its size */
 function checkRange(address: bigint, size: bigint): void {
   if (size < PAGE_SIZE || !isPowerOfTwo(size)) {
-    throw new CommandError(`Parameter 'size' is ${size}; a flush covers a power of two of at least ${PAGE_SIZE} bytes`);
+    let enough = BigInt(PAGE_SIZE);
+    while (enough < size && enough < LARGEST) enough *= 2n;
+    throw new CommandError(
+      `Parameter 'size' is ${size}; a flush covers a power of two of at least ${PAGE_SIZE} bytes: give ${enough}`,
+    );
   }
   if (!isAligned(address, size)) {
     throw new CommandError(
-      `Parameter 'address' ${hex(address)} is not a multiple of the size of the flush, ${hex(size)}`,
+      `Parameter 'address' ${hex(address)} is not a multiple of the size of the flush, ${hex(size)}: give ${hex(address - (address % size))}`,
     );
   }
 }

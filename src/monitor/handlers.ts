@@ -23,6 +23,7 @@ import { protocolHandlers } from './protocol.ts';
 import { reverseTranslationHandlers } from './reverse-translation.ts';
 import { runStateHandlers } from './run-state.ts';
 import { spaprHandlers } from './spapr.ts';
+import { traceHandlers } from './traces.ts';
 import { translationHandlers } from './translation.ts';
 import { vhostHandlers } from './vhost.ts';
 import { virtioIommuHandlers } from './virtio-iommu.ts';
@@ -56,6 +57,7 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
     ...spaprHandlers(machine),
     ...zpciHandlers(machine),
     ...hostHandlers(machine),
+    ...traceHandlers(machine),
     ...eventLogHandlers(machine),
     ...checkHandlers(machine),
     ...breakHandlers(machine),

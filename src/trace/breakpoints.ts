@@ -4,9 +4,13 @@ import { schema } from '../generated/schema.ts';
 import type { ModelEvent } from './model-events.ts';
 import type { Snapshottable } from './snapshot.ts';
 
-const MODEL_EVENTS: readonly string[] = Object.entries(schema.events)
+/** Which events there are, and whether they say what device they are about. */
+const MODEL_EVENTS: readonly { readonly name: string; readonly hasDevice: boolean }[] = Object.entries(schema.events)
   .filter(([, { model }]) => model)
-  .map(([name]) => name);
+  .map(([name, { data }]) => {
+    const type = data === undefined ? undefined : schema.types[data];
+    return { name, hasDevice: type?.kind === 'object' && type.members.some((member) => member.name === 'device') };
+  });
 
 export interface Breakpoint {
   readonly id: string;
@@ -31,10 +35,14 @@ export class Breakpoints implements Snapshottable<BreakpointsState> {
    * @throws CommandError when it could never be met
    */
   add(event: string, device?: string): string {
-    if (!MODEL_EVENTS.some((name) => matchesGlob(event, name))) {
+    const matching = MODEL_EVENTS.filter(({ name }) => matchesGlob(event, name));
+    if (matching.length === 0) {
       throw new CommandError(
         `No event of the model matches '${event}': breakpoints are for those that carry a sequence number`,
       );
+    }
+    if (device !== undefined && !matching.some(({ hasDevice }) => hasDevice)) {
+      throw new CommandError(`No event that matches '${event}' is about one device: leave 'device' out`);
     }
     const id = `break${++this.#last}`;
     this.#breakpoints = [...this.#breakpoints, { id, event, ...(device !== undefined && { device }) }];

@@ -1,51 +1,66 @@
-/** Whether `name` fits `pattern`, in which `*` stands for any characters and `?` for one. */
-function fits(pattern: string, name: string): boolean {
-  const source = pattern.replace(/[.*+?^${}()|[\]\\]/g, (character) =>
-    character === '*' ? '.*' : character === '?' ? '.' : `\\${character}`,
-  );
-  return new RegExp(`^${source}$`, 's').test(name);
+import { matchesGlob } from '../core/glob.ts';
+import { type Argument, compileFormat, renderFormat } from './points/format.ts';
+import {
+  pointsOff,
+  tracePointFormats,
+  type TracePointName,
+  tracePointNames,
+  type TracePoints,
+} from './points/table.ts';
+
+/** A trace point, and whether it is on. */
+export interface TracePointState {
+  readonly name: TracePointName;
+  readonly enabled: boolean;
 }
 
-/** The trace points by name, which of them are on, and where their lines go. */
+/**
+ * Which trace points are on, and where their lines go: `vtd_dmar_enable enable 1`, as QEMU's log has them. Which are on
+ * is no part of the model's state; nothing in the model depends on it.
+ */
 export class TraceLog {
-  readonly #points: ReadonlySet<string>;
-  readonly #enabled = new Set<string>();
-  readonly #write: (text: string) => void;
+  readonly #points = pointsOff();
+  readonly #write: (line: string) => void;
+  /** What stands for the addresses of objects: they are numbered as they are first named. */
+  readonly #addresses = new WeakMap<object, number>();
+  #lastAddress = 0;
 
-  /**
-   * @param points the names of all trace points; all are off at first
-   * @param write takes one line, its end included
-   */
-  constructor(points: readonly string[], write: (text: string) => void) {
-    this.#points = new Set(points);
+  /** @param write takes one line, its end included; absent: lines go nowhere */
+  constructor(write: (line: string) => void = () => {}) {
     this.#write = write;
   }
 
-  /** All trace points in the order in which they are listed. */
-  names(): readonly string[] {
-    return [...this.#points];
+  /** What the rooms get: the same object for good, whose members come and go. */
+  get points(): TracePoints {
+    return this.#points;
+  }
+
+  /** The trace points that a glob names, in the order of the table. */
+  find(pattern: string): readonly TracePointState[] {
+    const found = tracePointNames.filter((name) => matchesGlob(pattern, name));
+    return found.map((name) => ({ name, enabled: this.#points[name] !== null }));
   }
 
   /**
-   * Switches the trace points that fit a pattern.
-   * @returns false where the pattern is a plain name that no trace point has
+   * Switches the trace points that a glob names.
+   * @returns false where those are none, although the pattern has no `*`: whoever wrote it meant one
    */
   set(pattern: string, enabled: boolean): boolean {
-    const wild = /[*?]/.test(pattern);
-    const found = wild ? this.names().filter((name) => fits(pattern, name)) : this.names().filter((n) => n === pattern);
-    for (const name of found) {
-      if (enabled) this.#enabled.add(name);
-      else this.#enabled.delete(name);
+    const found = this.find(pattern);
+    for (const { name } of found) {
+      (this.#points as Record<TracePointName, unknown>)[name] = enabled ? this.#writer(name) : null;
     }
-    return wild || found.length > 0;
+    return found.length > 0 || pattern.includes('*');
   }
 
-  isEnabled(name: string): boolean {
-    return this.#enabled.has(name);
+  #writer(name: TracePointName): (...values: Argument[]) => void {
+    const format = compileFormat(tracePointFormats[name], (object) => this.#addressOf(object));
+    return (...values) => this.#write(`${name} ${renderFormat(format, values)}\n`);
   }
 
-  /** Writes a line as QEMU's log has it: the name, then the point's own text. */
-  line(name: string, text: string): void {
-    this.#write(`${name} ${text}\n`);
+  #addressOf(object: object): number {
+    let address = this.#addresses.get(object);
+    if (address === undefined) this.#addresses.set(object, (address = ++this.#lastAddress));
+    return address;
   }
 }

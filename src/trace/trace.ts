@@ -4,13 +4,16 @@ import { Checks, type ChecksState } from './checks.ts';
 import { EventLog, type EventLogOptions, type EventLogState } from './event-log.ts';
 import { FaultPoints, type FaultPointsState } from './fault-points.ts';
 import { ModelEvents } from './model-events.ts';
+import type { TracePoints } from './points/table.ts';
 import type { Snapshottable } from './snapshot.ts';
+import { TraceLog } from './trace-log.ts';
 
 /** What the rooms of the model speak through, and ask before they do what can be made to go wrong. */
 export interface TraceParts {
   readonly events: ModelEvents;
   readonly checks: Checks;
   readonly faults: FaultPoints;
+  readonly points: TracePoints;
 }
 
 export interface TraceState {
@@ -28,10 +31,19 @@ export class Trace implements Snapshottable<TraceState> {
   readonly log: EventLog;
   readonly breakpoints = new Breakpoints();
 
-  /** Without `log` its time stamps are 0. */
-  constructor(operations: OperationCounter, log: EventLogOptions = { now: () => ({ seconds: 0, microseconds: 0 }) }) {
+  /** Trace points, and which of them are on. */
+  readonly traceLog: TraceLog;
+
+  /** Without `log` its time stamps are 0; without `traceLog` the lines of trace points go nowhere. */
+  constructor(
+    operations: OperationCounter,
+    log: EventLogOptions = { now: () => ({ seconds: 0, microseconds: 0 }) },
+    traceLog = new TraceLog(),
+  ) {
     const events = new ModelEvents(operations);
-    this.parts = { events, checks: new Checks({ events, operations }), faults: new FaultPoints() };
+    const checks = new Checks({ events, operations });
+    this.traceLog = traceLog;
+    this.parts = { events, checks, faults: new FaultPoints(), points: traceLog.points };
     this.log = new EventLog(events, log);
   }
 

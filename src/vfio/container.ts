@@ -9,6 +9,7 @@ import { isIommuRegion } from '../memory/iommu-region.ts';
 import type { MemoryListener, MemorySection } from '../memory/listener.ts';
 import type { Checks } from '../trace/checks.ts';
 import type { FaultPoints } from '../trace/fault-points.ts';
+import type { TracePoints } from '../trace/points/table.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import { DmaMap } from './dma-map.ts';
@@ -32,6 +33,8 @@ export interface ContainerParts extends TraceParts {
   readonly table: HostPageTable;
   /** The host's smallest page, in bytes: only whole ones are mapped. */
   readonly pageSize: bigint;
+  /** Read-only memory is left out: the host could not keep devices from writing it. */
+  readonly skipsReadonly: boolean;
   /** Guest RAM. */
   readonly memory: AddressSpace;
   readonly hostMemory: HostMemory;
@@ -61,11 +64,13 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
   readonly addressSpace: AddressSpace;
   readonly table: HostPageTable;
   readonly #pageSize: bigint;
+  readonly #skipsReadonly: boolean;
   readonly #memory: AddressSpace;
   readonly #hostMemory: HostMemory;
   readonly #checks: Checks;
   readonly #faults: FaultPoints;
   readonly #clock: VirtualClock;
+  readonly #points: TracePoints;
   readonly #map: DmaMap;
   #guestRegions: readonly GuestIommuMr[] = [];
 
@@ -75,11 +80,13 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     this.addressSpace = parts.addressSpace;
     this.table = parts.table;
     this.#pageSize = parts.pageSize;
+    this.#skipsReadonly = parts.skipsReadonly;
     this.#memory = parts.memory;
     this.#hostMemory = parts.hostMemory;
     this.#checks = parts.checks;
     this.#faults = parts.faults;
     this.#clock = parts.clock;
+    this.#points = parts.points;
     this.#map = new DmaMap({
       container: parts.id,
       isolation: parts.isolation,
@@ -93,6 +100,8 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
       events: parts.events,
       checks: parts.checks,
       faults: parts.faults,
+      points: parts.points,
+      iommufd: parts.iommufd !== null,
     });
   }
 
@@ -110,16 +119,25 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     this.addressSpace.addListener(this);
   }
 
-  /** Leaves nothing mapped and no notifier registered. */
+  /**
+   * The last device leaves: nothing stays mapped and no notifier registered. What should still be mapped then goes with
+   * the table, but whoever was to unmap it has forgotten it (check `mapping-survives-invalidation`).
+   */
   disconnect(): void {
     this.addressSpace.removeListener(this);
+    this.#checkLeft();
     this.#map.dispose();
   }
 
   /** @throws CommandError when the host refuses the map, or the vIOMMU the region notifier; nothing is left then */
   regionAdd(section: MemorySection): void {
-    if (isSkipped(section)) return;
+    const points = this.#points;
+    if (this.#isSkipped(section)) {
+      points.vfio_listener_region_add_skip?.(section.start, lastOf(section));
+      return;
+    }
     if (isIommuRegion(section.region)) {
+      points.vfio_listener_region_add_iommu?.(section.start, lastOf(section));
       this.#shadow(section);
       return;
     }
@@ -127,6 +145,11 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     const { block } = section.region;
     if (inner === null || block === null) return;
     const offset = section.offsetInRegion + (inner.iova - section.start);
+    points.vfio_listener_region_add_ram?.(
+      inner.iova,
+      inner.iova + inner.size - 1n,
+      this.#hostMemory.hpaOf(block, offset),
+    );
     // Sections of RAM show where plain memory does: there an address of the space is guest-physical.
     this.#map.mapRam({
       ...inner,
@@ -140,7 +163,10 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
 
   /** Skips exactly the sections that {@link regionAdd} skipped: an unmap of what was never mapped is a bug. */
   regionDelete(section: MemorySection): void {
-    if (isSkipped(section)) return;
+    if (this.#isSkipped(section)) {
+      this.#points.vfio_listener_region_del_skip?.(section.start, lastOf(section));
+      return;
+    }
     const sweep = isIommuRegion(section.region);
     if (sweep) {
       const gone = this.#guestRegions.find((guest) => sameSection(guest.section, section));
@@ -148,7 +174,9 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
       gone?.unregister();
     }
     const inner = innerPages(section, this.#pageSize);
-    if (inner !== null) this.#unmap(inner, sweep);
+    if (inner === null) return;
+    this.#points.vfio_listener_region_del?.(inner.iova, inner.iova + inner.size - 1n);
+    this.#unmap(inner, sweep);
   }
 
   /**
@@ -194,6 +222,21 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     }
   }
 
+  #isSkipped(section: MemorySection): boolean {
+    return isSkipped(section) || (this.#skipsReadonly && section.readonly && !isIommuRegion(section.region));
+  }
+
+  #checkLeft(): void {
+    const left = [...this.table.rangesIn(0n, ADDRESS_LAST)];
+    const [first] = left;
+    if (first === undefined) return;
+    const bytes = left.reduce((sum, { size }) => sum + size, 0n);
+    const desc =
+      `${hex(bytes)} bytes from ${hex(first.iova)} on are still mapped in container ${this.id}, although its last device ` +
+      'has left';
+    this.#checks.fail('mapping-survives-invalidation', { device: this.#device, desc });
+  }
+
   /** The device whose address space it is, or the first of several. */
   get #device(): string {
     return this.addressSpace.device ?? this.addressSpace.name;
@@ -205,7 +248,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
     const expected: Layout[] = [];
     for (const { region, start, last, offsetInRegion, readonly } of addressSpace.flatView.ranges) {
       const section = { addressSpace, region, start, size: last - start + 1n, offsetInRegion, readonly };
-      const inner = isSkipped(section) ? null : innerPages(section, this.#pageSize);
+      const inner = this.#isSkipped(section) ? null : innerPages(section, this.#pageSize);
       if (inner === null) continue;
       if (region.block !== null) {
         expected.push({ ...inner, block: region.block, offset: offsetInRegion + (inner.iova - start), readonly });
@@ -256,6 +299,7 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
       device: this.#device,
       faults: this.#faults,
       clock: this.#clock,
+      points: this.#points,
       invalidated: (first, last) => this.#checkInvalidation(guest, first, last),
     });
     allOrNothing((undo) => {
@@ -278,6 +322,10 @@ export class VfioContainer implements MemoryListener, Snapshottable<ContainerSta
 function isSkipped(section: MemorySection): boolean {
   const { kind } = section.region;
   return (kind !== 'ram' && kind !== 'rom' && kind !== 'iommu') || (section.start & TOP_BIT) !== 0n;
+}
+
+function lastOf({ start, size }: MemorySection): bigint {
+  return start + size - 1n;
 }
 
 /** The whole pages inside a section; null without any, or where the region's pages lie across those of the space. */

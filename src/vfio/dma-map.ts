@@ -4,6 +4,7 @@ import { CommandError } from '../core/errors.ts';
 import type { HostMemory } from '../host/memory.ts';
 import type { HostMapping, HostPageTable } from '../host/page-table.ts';
 import type { HeldEvents } from '../trace/model-events.ts';
+import { noTracePoints } from '../trace/points/table.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 import type { TraceParts } from '../trace/trace.ts';
 import type { RamRange, ShadowMap, UnmapRange } from './guest-iommu-mr.ts';
@@ -18,6 +19,8 @@ export interface DmaMapParts extends TraceParts {
   readonly isolation: Isolation;
   readonly table: HostPageTable;
   readonly memory: HostMemory;
+  /** Contract iommufd, for trace points; default false. */
+  readonly iommufd?: boolean;
 }
 
 /** Changes of one kind that touch. */
@@ -47,6 +50,7 @@ export class DmaMap implements ShadowMap, HeldEvents, Snapshottable<RefusalsStat
   readonly #isolation: Isolation;
   readonly #memory: HostMemory;
   readonly #trace: TraceParts;
+  readonly #iommufd: boolean;
   /** What could not be mapped: whoever asked may well ask to have it unmapped. */
   readonly #refused = new Refusals();
   #run: Run | null = null;
@@ -60,8 +64,9 @@ export class DmaMap implements ShadowMap, HeldEvents, Snapshottable<RefusalsStat
     this.#tenant = parts.tenant;
     this.#isolation = parts.isolation;
     this.#memory = parts.memory;
-    const { events, checks, faults } = parts;
-    this.#trace = { events, checks, faults };
+    const { events, checks, faults, points } = parts;
+    this.#trace = { events, checks, faults, points };
+    this.#iommufd = parts.iommufd ?? false;
   }
 
   /**
@@ -71,12 +76,15 @@ export class DmaMap implements ShadowMap, HeldEvents, Snapshottable<RefusalsStat
    */
   mapRam({ iova, gpa, size, block, offset, readonly, translated }: RamRange): void {
     const hpa = this.#memory.hpaOf(block, offset);
+    const points = this.#iommufd ? this.#trace.points : noTracePoints;
     try {
       const hit = this.#trace.faults.reach('map', this.#tenant.device());
       if (hit?.kind === 'lose') return;
       if (hit?.kind === 'fail') throw new CommandError(hit.desc);
       this.table.map(iova, size, hpa, readonly);
+      points.iommufd_backend_map_dma?.(-1, this.table.id, iova, size, hpa, readonly, 0);
     } catch (error) {
+      points.iommufd_backend_map_dma?.(-1, this.table.id, iova, size, hpa, readonly, -1);
       this.refuse({ iova, size });
       throw error;
     }
@@ -112,6 +120,7 @@ export class DmaMap implements ShadowMap, HeldEvents, Snapshottable<RefusalsStat
     if (hit?.kind === 'fail') throw new CommandError(hit.desc);
     if (gone.length === 0) return;
     this.table.unmap(iova, size);
+    if (this.#iommufd) this.#trace.points.iommufd_backend_unmap_dma?.(-1, this.table.id, iova, size, 0);
     for (const run of runsOf(gone)) this.#note(run);
     for (const one of gone) this.#isolation.unmapped(this.#tenant, one.iova);
     if (sweep) this.#remember(gone);

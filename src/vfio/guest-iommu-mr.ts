@@ -9,6 +9,7 @@ import type { RamBlock } from '../memory/ram-block.ts';
 import { FaultPath } from '../trace/fault-path.ts';
 import type { FaultPoints } from '../trace/fault-points.ts';
 import type { HeldBackState } from '../trace/held-back.ts';
+import type { TracePoints } from '../trace/points/table.ts';
 import type { Snapshottable } from '../trace/snapshot.ts';
 
 /** A range of guest RAM that a container maps; sizes and offsets in bytes. */
@@ -52,6 +53,7 @@ export interface GuestIommuMrOptions {
   readonly device: string;
   readonly faults: FaultPoints;
   readonly clock: VirtualClock;
+  readonly points: TracePoints;
   /** The guest has completed an invalidation of these addresses of the device, both inclusive. */
   invalidated(first: bigint, last: bigint): void;
 }
@@ -88,6 +90,7 @@ export class GuestIommuMr implements Snapshottable<GuestIommuMrState> {
   /** What has to be added to an address inside the region to get the device's. */
   readonly #offset: bigint;
   readonly #notices: FaultPath<RegionNotice, void>;
+  readonly #points: TracePoints;
 
   constructor(options: GuestIommuMrOptions) {
     const { section } = options;
@@ -95,6 +98,7 @@ export class GuestIommuMr implements Snapshottable<GuestIommuMrState> {
     this.#map = options.map;
     this.#region = options.region;
     this.#memory = options.memory;
+    this.#points = options.points;
     this.#offset = section.start - section.offsetInRegion;
     this.#notices = new FaultPath({
       point: 'listener',
@@ -163,6 +167,7 @@ export class GuestIommuMr implements Snapshottable<GuestIommuMrState> {
       sweep: sweep === true,
       replaces: replaces === true,
     };
+    this.#points.vfio_iommu_map_notify?.(maps(notice) ? 'MAP' : 'UNMAP', notice.iova, notice.iova + entry.mask);
     try {
       if (maps(notice) && target !== this.#memory) {
         throw new CommandError(

@@ -4,6 +4,7 @@ import { allOrNothing } from '../core/undo.ts';
 import type { HostFunction } from '../host/function.ts';
 import type { HostIommu } from '../host/iommu.ts';
 import type { NestedTable } from '../host/caches.ts';
+import type { NestedPageTable } from '../host/nested-page-table.ts';
 import type { PasidAttachments } from '../host/pasid-attachments.ts';
 import { leadsAlike, type PasidEntry } from '../host/pasid-entry.ts';
 import { presentPasids } from '../iommu/pasid-tables.ts';
@@ -12,6 +13,7 @@ import type { IommuObject, IotlbFlush, PasidCacheFlush, PasidTable } from '../me
 import { LookOnlyTableMemory } from '../memory/table-memory.ts';
 import type { FaultPoints } from '../trace/fault-points.ts';
 import type { ModelEvents } from '../trace/model-events.ts';
+import type { TracePoints } from '../trace/points/table.ts';
 import { type GuestCarrier, refuseShadowed } from './guest-carrier.ts';
 
 export interface IommufdListenerParts {
@@ -24,9 +26,13 @@ export interface IommufdListenerParts {
   readonly memory: AddressSpace;
   readonly events: ModelEvents;
   readonly faults: FaultPoints;
+  readonly points: TracePoints;
   /** Whether the device's container maps I/O-virtual addresses now, instead of guest-physical ones. */
   isShadowed(): boolean;
 }
+
+/** The type of a nested page table in trace points, as iommufd numbers it. */
+const VTD_FIRST_STAGE = 1;
 
 /** Tells of a PASID that was attached, and does away with the page table that it has left. */
 type Tell = () => void;
@@ -138,6 +144,7 @@ export class IommufdListener implements GuestCarrier {
     const { limit } = this.#parts.iommu.nestedPages;
     const found = new Map<number, PasidEntry>();
     if (nested === null) return found;
+    this.#parts.iommu.translation.watchPasidTable(nested);
     let seen = 0;
     for (const pasid of presentPasids(this.#memory, nested.table)) {
       if (pasid >= 2 ** capabilities.pasidBits) break;
@@ -165,17 +172,21 @@ export class IommufdListener implements GuestCarrier {
 
   /** Nothing is to be told where the PASID goes there already. @throws CommandError when the host refuses it */
   #attach(pasids: PasidAttachments, pasid: number, entry: PasidEntry): Tell[] {
-    const { function: source, iommu, object, device, events, faults } = this.#parts;
+    const { function: source, iommu, object, device, events, faults, points } = this.#parts;
     const old = pasids.entries.get(pasid);
     if (old !== undefined && leadsAlike(old, { ...entry, nestedTable: old.nestedTable })) return [];
     faults.pass('attach', device);
     const stage = source.nested!.stage;
     const { firstStage, domainId } = entry;
     const target = firstStage === null ? stage : iommu.nestedPages.allocate(source, stage, { firstStage, domainId });
+    if (target.kind === 'nested') {
+      const { requester } = source;
+      points.iommufd_backend_alloc_hwpt?.(-1, requester, stage.id, 0, VTD_FIRST_STAGE, 0, 0, target.id, 0);
+    }
     try {
       pasids.attach(pasid, target, entry);
     } catch (error) {
-      if (target.kind === 'nested') iommu.nestedPages.destroy(target);
+      if (target.kind === 'nested') this.#destroy(target);
       throw error;
     }
     const data = { iommu: object.unit, device, pasid, 'page-table': target.id, replaced: old !== undefined };
@@ -199,6 +210,11 @@ export class IommufdListener implements GuestCarrier {
   #dropUnused(id?: number): void {
     const { nestedPages } = this.#parts.iommu;
     const tables = id === undefined ? nestedPages.all : [nestedPages.get(id)];
-    for (const table of tables) if (table?.users.length === 0) nestedPages.destroy(table);
+    for (const table of tables) if (table?.users.length === 0) this.#destroy(table);
+  }
+
+  #destroy(table: NestedPageTable): void {
+    this.#parts.iommu.nestedPages.destroy(table);
+    this.#parts.points.iommufd_backend_free_id?.(-1, table.id, 0);
   }
 }

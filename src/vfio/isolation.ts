@@ -40,8 +40,8 @@ export class Isolation {
   readonly #told = new Map<Tenant, Set<Tenant>>();
   #toldIn = 0;
 
-  constructor({ events, checks, faults }: TraceParts) {
-    this.#trace = { events, checks, faults };
+  constructor({ events, checks, faults, points }: TraceParts) {
+    this.#trace = { events, checks, faults, points };
   }
 
   /** A shadowed range was mapped. */

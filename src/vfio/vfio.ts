@@ -118,9 +118,9 @@ export class Vfio implements Snapshottable<VfioState> {
 
   /**
    * Compares what each container has mapped with what it should have, behind a reset or a load, or when the guest has
-   * switched its vIOMMU off (check `layout-after-reset`).
+   * switched its vIOMMU on or off (check `layout-after-reset`).
    */
-  checkLayout(occasion: 'reset' | 'load' | 'switch-off of translation'): void {
+  checkLayout(occasion: 'reset' | 'load' | 'switch-on of translation' | 'switch-off of translation'): void {
     const { checks } = this.#trace;
     if (!checks.isEnabled('layout-after-reset')) return;
     for (const container of this.#containers) {
@@ -186,6 +186,8 @@ export class Vfio implements Snapshottable<VfioState> {
     undo: Undo,
   ): VfioDevice {
     const { name, bus, devfn } = attachment;
+    const { points } = this.#trace;
+    points.vfio_realize?.(found.name, found.group);
     const viommu = bus.effectiveIommuOps();
     viommu?.attachHostDevice?.(bus, devfn, found);
     undo(() => viommu?.detachHostDevice?.(bus, devfn, found));
@@ -196,6 +198,7 @@ export class Vfio implements Snapshottable<VfioState> {
     const container = this.#containerOf({ addressSpace, iommufd, shared }, undo, (made) => {
       this.#trace.faults.pass('attach', name);
       found.attach(made.table);
+      if (iommufd !== null) points.iommufd_cdev_attach_ioas_hwpt?.(-1, found.name, -1, made.table.id);
     });
     const object = addressSpace.iommuObject();
     const listener = object === null ? null : this.#listenerOf(name, object, found, container);
@@ -218,6 +221,7 @@ export class Vfio implements Snapshottable<VfioState> {
         found.pages.disconnect('the device was removed');
         listener?.unregister();
         found.detach();
+        if (iommufd !== null) points.iommufd_cdev_detach_ioas_hwpt?.(-1, found.name);
         this.#dropIfUnused(container);
         found.release();
         viommu?.detachHostDevice?.(bus, devfn, found);
@@ -237,9 +241,9 @@ export class Vfio implements Snapshottable<VfioState> {
     const isShadowed = (): boolean => container.guestRegions.length > 0;
     if (container.contract === 'pasid-table') return new GuestIommuObject(device, found, isShadowed);
     const { iommu } = this.#host;
-    const { events, faults } = this.#trace;
+    const { events, faults, points } = this.#trace;
     const memory = this.#memory;
-    return new IommufdListener({ device, object, function: found, iommu, memory, events, faults, isShadowed });
+    return new IommufdListener({ device, object, function: found, iommu, memory, events, faults, points, isShadowed });
   }
 
   /** The container of an address space; a new one maps the space after `attach` has put the function under its table. */
@@ -259,6 +263,7 @@ export class Vfio implements Snapshottable<VfioState> {
     }
     const { iommu, memory } = this.#host;
     const table = iommu.createPageTable();
+    if (iommufd !== null) this.#trace.points.iommufd_backend_alloc_ioas?.(-1, table.id);
     // The first device is not among its members before all is mapped for it.
     const isShared = (): boolean => {
       const members = this.#devices.filter((device) => device.container === container);
@@ -270,6 +275,7 @@ export class Vfio implements Snapshottable<VfioState> {
       addressSpace,
       table,
       pageSize: iommu.capabilities.pageSizes[0]!,
+      skipsReadonly: iommufd !== null && iommu.capabilities.errata772415,
       memory: this.#memory,
       hostMemory: memory,
       clock: iommu.clock,
@@ -295,6 +301,7 @@ export class Vfio implements Snapshottable<VfioState> {
     this.#containers = this.#containers.filter((one) => one !== container);
     container.disconnect();
     this.#host.iommu.destroyPageTable(container.table);
+    if (container.iommufd !== null) this.#trace.points.iommufd_backend_free_id?.(-1, container.table.id, 0);
   }
 
   #describe(container: VfioContainer): ContainerInfo {

@@ -89,13 +89,14 @@ export class VhostDevice implements Snapshottable<VhostState> {
   #deviceIotlb = false;
 
   constructor(parts: VhostParts) {
-    const { addressSpace, attributes, checks, clock, device, events, faults, hostAddressOf, memory, space } = parts;
+    const { addressSpace, attributes, checks, clock, device, events, faults, hostAddressOf, memory, points, space } =
+      parts;
     this.#parts = parts;
     this.userMemory = new UserMemory(memory);
     this.#messages = new MessageEvents(device, events);
     const tables = new TablesNow({ memory, space });
     const { userMemory } = this;
-    const watch = new StaleWatch({ events, checks, faults, device, tables, userMemory, hostAddressOf });
+    const watch = new StaleWatch({ events, checks, faults, points, device, tables, userMemory, hostAddressOf });
     this.#watch = watch;
     this.backend = new VhostBackend({
       userMemory,

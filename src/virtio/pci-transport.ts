@@ -242,8 +242,8 @@ export abstract class VirtioPciDevice extends PciDevice {
     const operations = this.#pageAt(offset);
     const inPage = offset % REGISTERS_PAGE;
     const at = window + WindowField.data;
-    if (write) writeMmio(operations, inPage, size, BigInt(config.read(at, size)), NO_ATTRIBUTES);
-    else config.set(at, size, Number(readMmio(operations, inPage, size, NO_ATTRIBUTES)));
+    if (write) writeMmio({ operations }, inPage, size, BigInt(config.read(at, size)), NO_ATTRIBUTES);
+    else config.set(at, size, Number(readMmio({ operations }, inPage, size, NO_ATTRIBUTES)));
   }
 
   #pageAt(offset: number): MmioOperations {

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram } from '../support/system-program.ts';
 import { type Candidate, withCandidate } from './load.ts';
+import { benchTracePoints } from './trace-points.ts';
 import { benchWalks } from './walk.ts';
 
 const rounds = 3;
@@ -66,6 +67,7 @@ try {
   }
   if (qemu === null) console.log('QEMU is not installed (package qemu-system-x86): left out.');
   benchWalks();
+  benchTracePoints();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -76,7 +76,10 @@ describe('iommu-flush-device-iotlb', () => {
   it.each([
     [{ address: 0x1_0000n }, "Parameter 'size' is missing"],
     [{ size: 4096n }, "Parameter 'address' is missing"],
-    [{ address: 0n, size: 4095n }, "Parameter 'size' is 4095; a flush covers a power of two of at least 4096 bytes"],
+    [
+      { address: 0n, size: 4095n },
+      "Parameter 'size' is 4095; a flush covers a power of two of at least 4096 bytes: give 4096",
+    ],
     [{ pasid: 1, 'all-pasids': true }, "Parameters 'pasid' and 'all-pasids' exclude each other: leave one of them out"],
   ])('refuses %o', async (args, sentence) => {
     await expect(client.execute('iommu-flush-device-iotlb', { device: 'nic0', ...args })).rejects.toThrow(sentence);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { HostOptions } from '../../src/host/host.ts';
-import { DATA, DIRECTORY, type Guest, LEAF_TABLE, POOL, RO, ROOT, RW, simpleGuest } from './guest.ts';
+import { ACCESSED, DATA, DIRECTORY, type Guest, LEAF_TABLE, POOL, RO, ROOT, RW, simpleGuest } from './guest.ts';
 
 const IOVA = 0x4000_0000n;
 const PAGE = 4096n;
@@ -180,6 +180,7 @@ describe('a stale translation in a device', () => {
         cached: { address: guest.hpa(DATA), gpa: DATA, permissions: ['read', 'execute'] },
         current: { address: guest.hpa(DATA + 0x1000n), gpa: DATA + 0x1000n, permissions: ['read', 'write', 'execute'] },
         since,
+        write: { address: guest.slot, was: DATA | RW | ACCESSED, is: (DATA + 0x1000n) | RW },
         missing: { granularity: 'page', 'domain-id': 1, pasid: 5, address: IOVA, size: PAGE },
         sequence: 1,
         operation: guest.operations.last,
@@ -282,6 +283,7 @@ describe('a flush of the host that was lost', () => {
     const since = lost(guest, () => guest.device.detach());
     expect(guest.byte(DATA)).toBe(0xa1);
     expect(guest.stale).toMatchObject([{ cache: 'context', since }]);
+    expect(guest.stale[0]).not.toHaveProperty('write');
     expect(guest.stale[0]).not.toHaveProperty('pasid');
     expect(guest.stale[0]).not.toHaveProperty('current');
   });
@@ -300,6 +302,7 @@ describe('a flush of the host that was lost', () => {
     expect(guest.byte(address, pasid)).toBe(0xa1);
     expect(guest.stale.filter(({ cache }) => cache !== 'pasid').map(({ cache }) => cache)).toEqual(caches);
     expect(guest.stale.at(-1)).toMatchObject({ since, cached: { gpa: DATA } });
+    expect(guest.stale.at(-1)).not.toHaveProperty('write');
     expect(guest.stale.at(-1)).not.toHaveProperty('current');
   });
 });

@@ -32,13 +32,23 @@ describe('HostFunction.bindPasidTable', () => {
       {},
       'Host function 0000:3b:00.0 has 0 PASID bits: it cannot use a PASID table',
     ],
-    ['an unaligned address', {}, { address: 0x1800n }, 'PASID table address 0x1800 is not a multiple of 0x1000'],
-    ['size 0', {}, { size: 0n }, 'PASID table size 0 is not a positive multiple of 8, the size of one entry in bytes'],
+    [
+      'an unaligned address',
+      {},
+      { address: 0x1800n },
+      'PASID table address 0x1800 is not a multiple of 0x1000: the next one is 0x2000',
+    ],
+    [
+      'size 0',
+      {},
+      { size: 0n },
+      'PASID table size 0 is not a positive multiple of 8, the size of one entry in bytes: give 8',
+    ],
     [
       'size 12',
       {},
       { size: 12n },
-      'PASID table size 12 is not a positive multiple of 8, the size of one entry in bytes',
+      'PASID table size 12 is not a positive multiple of 8, the size of one entry in bytes: give 16',
     ],
     [
       'a directory above the maximum',

@@ -17,6 +17,8 @@ const USER = 4n;
 const LARGE = 1n << 7n;
 export const RW = PRESENT | WRITABLE | USER;
 export const RO = PRESENT | USER;
+/** What a walk has set in a leaf that was read. */
+export const ACCESSED = 1n << 5n;
 
 export const bdf = (text: string): Bdf => parseBdf(text)!;
 

@@ -15,6 +15,7 @@ describe('host-iommu options', () => {
         pageRequests: true,
         dirtyTracking: true,
         coherency: true,
+        errata772415: false,
       },
       iotlbSize: 4096,
       pasidCacheSize: 512,
@@ -40,6 +41,7 @@ describe('host-iommu options', () => {
       'ats-cache-size': '2',
       'dirty-tracking': 'off',
       coherency: 'off',
+      'errata-772415': 'on',
       'max-page-tables': '9',
       seed: '7',
     };
@@ -56,6 +58,7 @@ describe('host-iommu options', () => {
         pageRequests: true,
         dirtyTracking: false,
         coherency: false,
+        errata772415: true,
       },
       iotlbSize: 16,
       pasidCacheSize: 8,

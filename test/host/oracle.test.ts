@@ -52,6 +52,8 @@ class Program {
   readonly #random: SeededRandom;
   readonly #devices: readonly Device[];
   readonly #isTiny: boolean;
+  /** The last operation that wrote a word of the tables, by address. */
+  readonly #written = new Map<bigint, number>();
   /** By cache. */
   readonly events: Record<string, number> = { pasid: 0, iotlb: 0, device: 0 };
 
@@ -73,8 +75,8 @@ class Program {
       oracle: new Oracle(tables, { iommufd, ats: fn.atsEnabled }),
       listener: iommufd ? this.#listenerOf(fn) : null,
     }));
-    guest.poke(DIRECTORY, LEAVES[0]! | 1n);
-    guest.poke(DIRECTORY + 8n, LEAVES[1]! | 1n);
+    this.#poke(DIRECTORY, LEAVES[0]! | 1n);
+    this.#poke(DIRECTORY + 8n, LEAVES[1]! | 1n);
     for (const pasid of PASIDS) this.#writePasid(pasid);
     for (let i = 0; i < 60; i++) this.#writeTable();
     const table = { address: DIRECTORY as Gpa, size: 4096n, format: 'vtd-scalable' } as const;
@@ -108,6 +110,7 @@ class Program {
       memory: topology.createAddressSpace('memory', MemoryRegion.ram(topology, 'ram', ram)),
       events: trace.events,
       faults: trace.faults,
+      points: trace.parts.points,
       isShadowed: () => false,
     });
   }
@@ -116,12 +119,16 @@ class Program {
     return from[this.#random.below(from.length)]!;
   }
 
+  #poke(address: bigint, value: bigint): void {
+    this.#written.set(address, this.guest.poke(address, value));
+  }
+
   #writePasid(pasid: number): void {
     const at = LEAVES[pasid >> 6]! + 64n * BigInt(pasid & 63);
-    const types = [1n, 1n, 1n, 1n, 4n, 2n];
-    this.guest.poke(at, (this.#random.below(8) === 0 ? 0n : 1n) | (this.#pick(types) << 6n));
-    this.guest.poke(at + 8n, BigInt(this.#pick(DOMAINS)));
-    this.guest.poke(at + 16n, this.#pick(L4));
+    const types = [1n, 1n, 1n, 1n, 4n, 2n, 0n];
+    this.#poke(at, (this.#random.below(8) === 0 ? 0n : 1n) | (this.#pick(types) << 6n));
+    this.#poke(at + 8n, BigInt(this.#pick(DOMAINS)));
+    this.#poke(at + 16n, this.#pick(L4));
   }
 
   #page(iova: bigint): bigint {
@@ -134,12 +141,11 @@ class Program {
     const level = this.#pick([1, 1, 1, 2, 2, 3, 4]);
     const iova = this.#pick(IOVAS);
     const index = 8n * ((iova >> BigInt(3 + 9 * level)) & 511n);
-    if (level === 4) this.guest.poke(this.#pick(L4) + index, this.#pick(L3) | flags);
-    else if (level === 3) this.guest.poke(this.#pick(L3) + index, this.#pick(L2) | flags);
-    else if (level === 1) this.guest.poke(this.#pick(L1) + index, this.#page(iova) | flags);
-    else if (this.#random.below(4) === 0)
-      this.guest.poke(this.#pick(L2) + index, this.#pick(LARGE_PAGES) | flags | 0x80n);
-    else this.guest.poke(this.#pick(L2) + index, this.#pick(L1) | flags);
+    if (level === 4) this.#poke(this.#pick(L4) + index, this.#pick(L3) | flags);
+    else if (level === 3) this.#poke(this.#pick(L3) + index, this.#pick(L2) | flags);
+    else if (level === 1) this.#poke(this.#pick(L1) + index, this.#page(iova) | flags);
+    else if (this.#random.below(4) === 0) this.#poke(this.#pick(L2) + index, this.#pick(LARGE_PAGES) | flags | 0x80n);
+    else this.#poke(this.#pick(L2) + index, this.#pick(L1) | flags);
   }
 
   #dma(device: Device): void {
@@ -165,12 +171,18 @@ class Program {
       agree('pasid', event.pasid, pasid);
       agree('address', event.address, iova);
       agree('access', event.access, write ? 'write' : 'read');
-      expect(event.since).toBeGreaterThan(0);
-      expect(event.since).toBeLessThan(this.guest.operations.last);
+      const { since, write: made } = event;
+      expect(since).toBeGreaterThan(0);
+      expect(since).toBeLessThan(this.guest.operations.last);
+      agree('the word that was written', made?.is, this.guest.peek(made?.address ?? 0n));
+      agree('the operation that wrote it', since, this.#written.get(made?.address ?? 0n));
+      expect(made?.was).not.toBe(made?.is);
       if (frame !== null && event === events.at(-1)) {
         agree('the cached address', event.cached.gpa, (frame << 12n) | (iova & 0xfffn));
       }
     }
+    // By pass-through, a device may write tables too.
+    if (write && frame !== null) this.#written.set(frame << 12n, this.guest.operations.last);
     if (this.#isTiny) for (const device of this.#devices) this.#forgetReplaced(device);
     return events;
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DATA, DIRECTORY, LEAF_TABLE, POOL, RO, ROOT, RW, simpleGuest } from './guest.ts';
+import { ACCESSED, DATA, DIRECTORY, LEAF_TABLE, POOL, RO, ROOT, RW, simpleGuest } from './guest.ts';
 
 const IOVA = 0x4000_0000n;
 
@@ -19,6 +19,7 @@ describe('a stale translation', () => {
         cached: { address: guest.hpa(DATA), gpa: DATA, permissions: ['read', 'write', 'execute'] },
         current: { address: guest.hpa(DATA + 0x1000n), gpa: DATA + 0x1000n, permissions: ['read', 'write', 'execute'] },
         since,
+        write: { address: guest.slot, was: DATA | RW | ACCESSED, is: (DATA + 0x1000n) | RW },
         missing: { granularity: 'page', 'domain-id': 1, pasid: 5, address: IOVA, size: 4096n },
         sequence: 1,
         operation: guest.operations.last,
@@ -101,10 +102,12 @@ describe('a stale PASID entry', () => {
     guest.byte(IOVA, 5);
     const root = ROOT + 0x8000n;
     guest.mapPage(root, IOVA, DATA + 0x1000n, RW, { next: POOL + 0x10_0000n });
-    const since = guest.poke(LEAF_TABLE + 64n * 5n + 16n, root);
+    const slot = LEAF_TABLE + 64n * 5n + 16n;
+    const since = guest.poke(slot, root);
+    const write = { address: slot, was: ROOT, is: root };
     const translations = { cached: { gpa: DATA }, current: { gpa: DATA + 0x1000n } };
-    const pasid = { cache: 'pasid', since, ...translations };
-    const iotlb = { cache: 'iotlb', since, ...translations };
+    const pasid = { cache: 'pasid', since, write, ...translations };
+    const iotlb = { cache: 'iotlb', since, write, ...translations };
     expect(guest.byte(IOVA, 5)).toBe(0xa1);
     expect(guest.stale).toMatchObject([
       { ...pasid, missing: { granularity: 'pasid', 'domain-id': 1, pasid: 5 } },
@@ -114,7 +117,7 @@ describe('a stale PASID entry', () => {
     // One of the two is not enough, whichever it is; both are.
     expect(guest.device.flushPasidCache({ granularity: 'pasid', domainId: 1, pasid: 5 })).toBe(1);
     expect(guest.byte(IOVA, 5)).toBe(0xa1);
-    expect(guest.stale.slice(2)).toMatchObject([iotlb]);
+    expect(guest.stale.slice(2)).toMatchObject([{ ...iotlb, write: { address: slot, is: root } }]);
     expect(guest.device.flushIotlb({ granularity: 'pasid', pasid: 5, leafOnly: false })).toBe(1);
     expect(guest.byte(IOVA, 5)).toBe(0xb2);
     expect(guest.stale).toHaveLength(3);
@@ -168,6 +171,25 @@ describe('a stale PASID entry', () => {
       cached: { address: guest.hpa(ROOT), gpa: ROOT, permissions: [] },
       current: { gpa: DATA + 0x1000n },
     });
+  });
+
+  it.each([
+    ['the translation type', 'vtd-scalable', LEAF_TABLE + 64n * 5n, 1n],
+    ['the paging mode', 'vtd-ecs', DIRECTORY + 0x8000n + 8n * 5n, ROOT | 1n | (2n << 9n)],
+  ] as const)('is one in bits that walks set in page tables: %s', (_what, format, slot, is) => {
+    const guest = simpleGuest();
+    if (format === 'vtd-ecs') {
+      guest.poke(slot, ROOT | 1n);
+      guest.bind(DIRECTORY + 0x8000n, 4096n, format);
+    }
+    guest.byte(IOVA, 5);
+    const was = guest.peek(slot);
+    const since = guest.poke(slot, is);
+    expect(guest.byte(IOVA, 5)).toBe(0xa1);
+    expect(guest.stale).toMatchObject([{ cache: 'pasid', since, write: { address: slot, was, is } }]);
+    expect(guest.stale[0]).not.toHaveProperty('current');
+    guest.device.flushPasidCache({ granularity: 'global' });
+    expect(guest.byte(IOVA, 5)).toEqual({ code: 0x5b });
   });
 
   it('in the directory counts too', () => {

@@ -96,7 +96,7 @@ describe('bind', () => {
   it('refuses an unaligned address before anybody is asked', () => {
     const { object, log } = rig(1);
     expect(() => object.bind(table(0x1234n), 'command')).toThrow(
-      "The PASID table's address 0x1234 is not a multiple of 4 KiB; align it to 0x1000",
+      "The PASID table's address 0x1234 is not a multiple of 4 KiB: the next one is 0x2000",
     );
     expect(log).toEqual([]);
   });

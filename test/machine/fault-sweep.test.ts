@@ -4,6 +4,8 @@ import type { FaultKind, FaultPoint } from '../../src/trace/fault-points.ts';
 import { HandlerRig } from '../support/handlers.ts';
 
 type Contract = 'pasid-table' | 'iommufd';
+/** Who binds tables: a client by commands, or the guest by its registers and its queue. */
+type Binder = 'command' | 'guest';
 
 const PAGE = 0x1000n;
 const directory = 0x10_0000n;
@@ -21,26 +23,53 @@ type Outcome = [step: string, result: string];
 class Day {
   readonly rig = new HandlerRig();
   readonly #contract: Contract;
+  readonly #binder: Binder;
   #outcomes: Outcome[] = [];
 
-  constructor(contract: Contract) {
+  constructor(contract: Contract, binder: Binder) {
     this.#contract = contract;
+    this.#binder = binder;
     if (contract === 'iommufd') this.rig.run('object-add', { 'qom-type': 'iommufd', id: 'iommufd0' });
     this.rig.run('memory-write', { address: oldPage, data: '0101', encoding: 'hex' });
     this.rig.run('memory-write', { address: newPage, data: '0202', encoding: 'hex' });
   }
 
-  /** From the device's coming to its going: shadowed mappings, a reset, two PASIDs, flushes, a page request. */
+  /** From the device's coming to its going. */
   run(): Outcome[] {
     this.#outcomes = [];
     this.#tables();
+    if (this.#binder === 'guest') this.#guestProcesses();
+    else this.#commands();
+    this.#do('device_del', { id: 'nic0' });
+    return this.#outcomes;
+  }
+
+  /** Shadowed mappings, a reset, two PASIDs, flushes, a page request. */
+  #commands(): void {
     this.#plug('nic0', '0000:3b:00.0');
     this.#shadowed();
     this.#do('system_reset', {});
     this.#processes();
     this.#pageRequest();
-    this.#do('device_del', { id: 'nic0' });
-    return this.#outcomes;
+  }
+
+  /**
+   * A process comes, goes and comes back elsewhere, and a reset ends it all. The vIOMMU offers no device-TLB
+   * invalidations: a device that keeps translations takes a host that sees to them itself.
+   */
+  #guestProcesses(): void {
+    const device = 'nic0';
+    const process = { device, pasid: 3 };
+    this.#plug(device, '0000:3b:00.0', { ats: this.#contract === 'iommufd' ? 'on' : 'off' });
+    this.#do('guest-iommu-enable', { mode: 'scalable', tables: { address: 0x100_0000n, size: 0x10_0000n } });
+    this.#do('guest-svm-bind', { ...process, 'page-table': 0x10_2000n });
+    this.#read(device, virtual, 3);
+    this.rig.poke(leaf, newPage | 7n);
+    this.#do('guest-svm-unbind', process);
+    this.#read(device, virtual, 3);
+    this.#do('guest-svm-bind', { ...process, 'page-table': 0x10_2000n });
+    this.#read(device, virtual, 3);
+    this.#do('system_reset', {});
   }
 
   /** Whatever a fault has left is put away, as an operator would. */
@@ -167,11 +196,16 @@ const KINDS: readonly [FaultPoint, readonly FaultKind[]][] = [
 ];
 /** Points of which nothing that goes wrong stays unheard: in an answer, an event's listeners, or by a check. */
 const answered: ReadonlySet<FaultPoint> = new Set(['map', 'bind', 'attach', 'detach']);
-const contracts: readonly Contract[] = ['pasid-table', 'iommufd'];
+const days: readonly [Contract, Binder][] = [
+  ['pasid-table', 'command'],
+  ['pasid-table', 'guest'],
+  ['iommufd', 'command'],
+  ['iommufd', 'guest'],
+];
 
-describe.each(contracts)('a day with contract %s', (contract) => {
+describe.each(days)('a day with contract %s, tables bound by %s', (contract, binder) => {
   it('goes well, and leaves nothing', () => {
-    const day = new Day(contract);
+    const day = new Day(contract, binder);
     const before = day.leftovers();
     const outcomes = day.run();
     expect(day.mistakes()).toBe(0);
@@ -179,10 +213,12 @@ describe.each(contracts)('a day with contract %s', (contract) => {
     expect(day.run()).toEqual(outcomes);
   });
 
-  it.each(KINDS.flatMap(([point, kinds]) => kinds.map((kind) => [point, kind] as const)))(
+  const points = KINDS.filter(([point]) => binder === 'command' || point !== 'page-response');
+
+  it.each(points.flatMap(([point, kinds]) => kinds.map((kind) => [point, kind] as const)))(
     'is the same again behind any %s that was told to %s',
     (point, kind) => {
-      const day = new Day(contract);
+      const day = new Day(contract, binder);
       const before = day.leftovers();
       const usual = day.run();
       day.mistakes();
@@ -202,8 +238,10 @@ describe.each(contracts)('a day with contract %s', (contract) => {
         if (hit === 0) break;
         hits += hit;
       }
-      // What goes wrong elsewhere may be harmless, but not all of it.
-      expect(heard).toBeGreaterThanOrEqual(answered.has(point) ? hits : 1);
+      // What goes wrong elsewhere may be harmless, but not all of it; a guest's driver flushes more than it must.
+      const least = binder === 'command' ? 1 : 0;
+      expect(heard).toBeGreaterThanOrEqual(answered.has(point) ? hits : least);
+      expect(hits).toBeGreaterThan(0);
     },
     60_000,
   );

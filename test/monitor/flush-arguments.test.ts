@@ -44,12 +44,18 @@ describe('the scope of a flush', () => {
     [{ device, granularity: 'page', address: 0n, size: 4096n }, "Parameter 'pasid' is missing"],
     [{ device, granularity: 'page', pasid: 1, size: 4096n }, "Parameter 'address' is missing"],
     [{ device, granularity: 'page', pasid: 1, address: 0n }, "Parameter 'size' is missing"],
-    [{ ...page, size: 0n }, "Parameter 'size' is 0; a flush covers a power of two of at least 4096 bytes"],
-    [{ ...page, size: 2048n }, "Parameter 'size' is 2048; a flush covers a power of two of at least 4096 bytes"],
-    [{ ...page, size: 12288n }, "Parameter 'size' is 12288; a flush covers a power of two of at least 4096 bytes"],
+    [{ ...page, size: 0n }, "Parameter 'size' is 0; a flush covers a power of two of at least 4096 bytes: give 4096"],
+    [
+      { ...page, size: 2048n },
+      "Parameter 'size' is 2048; a flush covers a power of two of at least 4096 bytes: give 4096",
+    ],
+    [
+      { ...page, size: 12288n },
+      "Parameter 'size' is 12288; a flush covers a power of two of at least 4096 bytes: give 16384",
+    ],
     [
       { ...page, address: 0x1000n, size: 0x2000n },
-      "Parameter 'address' 0x1000 is not a multiple of the size of the flush, 0x2000",
+      "Parameter 'address' 0x1000 is not a multiple of the size of the flush, 0x2000: give 0x0",
     ],
   ])('%o', (args, sentence) => {
     expect(() => iotlbFlush(args)).toThrow(sentence);

@@ -2,6 +2,9 @@
  * Bugs of what surrounds the translation of an assigned device, as QEMU and others had them: each once as the mistake,
  * which a check names, and once done right.
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { NEW, OLD, Scenario, VIRTUAL } from './rig.ts';
 
@@ -66,7 +69,7 @@ describe('two devices that the guest keeps apart', () => {
   });
 });
 
-describe('a host that can do less than the guest was promised (QEMU 109aec52e5)', () => {
+describe('a host that can do less than the guest was promised', () => {
   const viommu = (bits: number): string[] => [
     '-object',
     'host-iommu,id=host0,pasid-bits=16',
@@ -86,6 +89,42 @@ describe('a host that can do less than the guest was promised (QEMU 109aec52e5)'
   it('is asked first', async () => {
     scenario = await Scenario.start(...viommu(16));
     await scenario.assign();
+    expect(await scenario.violations()).toEqual({});
+  });
+});
+
+describe('a host that must not nest over read-only memory (QEMU 109aec52e5)', () => {
+  /** A firmware image in ROM, and a process. */
+  const start = async (more: Readonly<Record<string, unknown>>): Promise<readonly boolean[]> => {
+    const directory = mkdtempSync(join(tmpdir(), 'viommud-'));
+    try {
+      const image = join(directory, 'firmware');
+      writeFileSync(image, new Uint8Array(0x1_0000));
+      const objects = ['-object', 'host-iommu,id=host0,errata-772415=on', '-object', 'iommufd,id=iommufd0'];
+      scenario = await Scenario.start('-bios', image, ...objects);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+    await scenario.bound(more);
+    expect(await scenario.sees(VIRTUAL, 5)).toBe('011dd001');
+    const { events } = await scenario.client.execute('query-event-log');
+    return events.flatMap(({ event, data }) =>
+      event === 'VFIO_DMA_MAPPED' ? [(data as { readonly: boolean }).readonly] : [],
+    );
+  };
+
+  it('nests over it by contract pasid-table', async () => {
+    expect(await start({})).toContain(true);
+    expect(await scenario.violations()).toEqual({ 'host-capabilities': 1 });
+    expect(scenario.sentences('host-capabilities')).toEqual([
+      expect.stringMatching(/^The host IOMMU has erratum 772415, and a first stage is nested over 0x\w+-0x\w+, which/),
+    ]);
+  });
+
+  it('has it left out by contract iommufd', async () => {
+    expect(await start({ iommufd: 'iommufd0' })).not.toContain(true);
+    await scenario.client.execute('system_reset');
+    await scenario.client.execute('device_del', { id: 'nic0' });
     expect(await scenario.violations()).toEqual({});
   });
 });
@@ -161,6 +200,19 @@ describe('an IOMMU that is not fit for assignment', () => {
 });
 
 describe('a device that leaves (libvfio-user 31)', () => {
+  it('has its memory unmapped by nobody', async () => {
+    scenario = await Scenario.start();
+    await scenario.assign();
+    await scenario.inject({ point: 'unmap', kind: 'lose' });
+    await scenario.client.execute('device_del', { id: 'nic0' });
+    await scenario.client.events.next('DEVICE_DELETED');
+    expect(await scenario.violations()).toEqual({ 'mapping-survives-invalidation': 1 });
+    expect(scenario.sentences('mapping-survives-invalidation')).toEqual([
+      '0x80000000 bytes from 0x0 on are still mapped in container 0, although its last device has left',
+    ]);
+    expect((await scenario.client.execute('query-host-iommu'))['page-tables']).toEqual([]);
+  });
+
   it('leaves nothing mapped', async () => {
     scenario = await Scenario.start();
     await scenario.translated();

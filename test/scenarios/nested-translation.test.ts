@@ -156,6 +156,29 @@ describe('translation switched off and on again (QEMU bd02851d89)', () => {
   });
 });
 
+describe('a section that is skipped though a nested walk ends in it (NVIDIA/QEMU 24, 26)', () => {
+  const HIGH = 0x1_0000_0000n;
+
+  it.each<[string, boolean, string]>([
+    ['is not there for the process, whose tables are', true, 'fault'],
+    ['is there', false, AFTER],
+  ])('%s', async (_what, skipped, seen) => {
+    scenario = await Scenario.start();
+    await scenario.assign();
+    await scenario.write(HIGH, 0x0e0e_0e0en);
+    const directory = await scenario.pasidTable(await scenario.process());
+    await scenario.point(VIRTUAL + 0x1000n, HIGH);
+    // The reset maps the memory below 4 GiB first, then that above.
+    if (skipped) await scenario.inject({ point: 'map', kind: 'lose', after: 1 });
+    await scenario.client.execute('iommu-set-bypass', { device: 'nic0', mode: 'translate' });
+    await scenario.client.execute('system_reset');
+    await scenario.client.execute('iommu-bind-pasid-table', { device: 'nic0', address: directory });
+    expect(await scenario.sees(VIRTUAL, 5)).toBe(BEFORE);
+    expect(await scenario.sees(VIRTUAL + 0x1000n, 5)).toBe(seen);
+    expect(await scenario.violations()).toEqual(skipped ? { 'layout-after-reset': 1 } : {});
+  });
+});
+
 describe('a device that keeps translations, and is never told (QEMU 3e090e3489)', () => {
   const start = async (): Promise<void> => {
     scenario = await Scenario.start(

@@ -115,6 +115,28 @@ describe('a guest that switches translation off (QEMU 2cc9ddcceb)', () => {
   });
 });
 
+describe('translation that is switched on again (QEMU bd02851d89, e80c1e4c7d)', () => {
+  it.each<[string, number, string]>([
+    ['brings part of what the tables map', 1, 'fault'],
+    ['brings all of it', 0, '0e0e0e0e'],
+  ])('%s', async (_what, lost, seen) => {
+    scenario = await Scenario.start();
+    await scenario.translated();
+    await scenario.map(IOVA, OLD, 0x1000n);
+    await scenario.map(IOVA + 0x10_0000n, NEW, 0x1000n);
+    await scenario.write(GCMD, 0n);
+    if (lost > 0) await scenario.inject({ point: 'map', kind: 'lose', after: 1 });
+    await scenario.write(GCMD, 0x8000_0000n);
+    expect([await scenario.sees(IOVA), await scenario.sees(IOVA + 0x10_0000n)]).toEqual(['011dd001', seen]);
+    expect(await scenario.violations()).toEqual(lost > 0 ? { 'layout-after-reset': 1 } : {});
+    expect(scenario.sentences('layout-after-reset')).toEqual(
+      lost > 0
+        ? ['After a switch-on of translation, 0x40100000-0x40100fff is not mapped as it should be in container 0']
+        : [],
+    );
+  });
+});
+
 describe('a notifier that can never be told of anything (QEMU 09adb0e021)', () => {
   it.each([
     ['fsts=on', 'with fsts=on the tables are of the first stage'],
@@ -176,6 +198,28 @@ describe('a mapping that is no power of two, and unmaps that are (QEMU 0522be9a0
     await scenario.map(3n * GIB, 4n * GIB, GIB / 2n);
     await scenario.write(GCMD, 0n);
     expect(await scenario.violations()).toEqual({});
+  });
+});
+
+describe('an unmap of the whole address space (QEMU 1b296c3def)', () => {
+  /** Pages at both ends of what 48 bits reach, and beside the interrupt range. */
+  const ends = [0n, 0xfed_ff000n, 0xfef_00000n, (1n << 48n) - 0x1000n];
+
+  it.each<[string, number]>([
+    ['is too long for a number of 64 bits, and nothing goes', 2 * ends.length],
+    ['takes all of it', 0],
+  ])('%s', async (_what, lost) => {
+    scenario = await Scenario.start();
+    await scenario.translated();
+    for (const iova of ends) await scenario.map(iova, OLD, 0x1000n);
+    if (lost > 0) await scenario.inject({ point: 'unmap', kind: 'lose', count: lost });
+    scenario.client.events.takeAll();
+    await scenario.write(GCMD, 0n);
+    const events = scenario.client.events.takeAll();
+    const gone = events.flatMap((one) => (one.event === 'VFIO_DMA_UNMAPPED' ? [one.data.iova] : []));
+    expect(gone.sort((one, other) => (one < other ? -1 : 1))).toEqual(lost > 0 ? [] : ends);
+    // As with QEMU: the memory that is to show now finds the old page in its way.
+    expect(await scenario.violations()).toEqual(lost > 0 ? { 'layout-after-reset': 1 } : {});
   });
 });
 

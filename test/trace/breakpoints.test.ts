@@ -43,6 +43,9 @@ describe('breakpoints', () => {
   });
 
   it('that could never be met are refused', () => {
+    expect(() => new Breakpoints().add('VFIO_DMA_*', 'nic0')).toThrow(
+      "No event that matches 'VFIO_DMA_*' is about one device: leave 'device' out",
+    );
     for (const event of ['RESET', 'dma_completed', 'DMA_COMPLETE', '']) {
       expect(() => new Breakpoints().add(event)).toThrow(
         `No event of the model matches '${event}': breakpoints are for those that carry a sequence number`,

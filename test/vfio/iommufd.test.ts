@@ -225,6 +225,20 @@ describe('where the contracts differ', () => {
     expect(seen).toEqual([1, 'fault']);
   });
 
+  it('a PASID that came without a flush is blamed on the write that made it, though none was there before', () => {
+    const made = new ContractGuest('iommufd');
+    made.entry(5, A);
+    made.clear(5);
+    made.bind();
+    made.map(A, 0, 1);
+    made.entry(5, A);
+    const came = made.rig.operations.last;
+    expect(made.sees(5)).toBe('fault');
+    expect(made.take('HOST_STALE_TRANSLATION').map(({ data }) => data)).toMatchObject([
+      { cache: 'pasid', since: came, write: { is: 0x41n }, missing: { granularity: 'pasid', pasid: 5 } },
+    ]);
+  });
+
   it('a replaced PASID takes its translations along by iommufd alone', () => {
     const seen = CONTRACTS.map((contract) => {
       const made = new ContractGuest(contract);

@@ -34,7 +34,7 @@ export class S390HostBridge extends Device {
   /** Makes unit and buses; once, when the bridge is in the tree. */
   build(parts: HostBridgeParts): void {
     const { context, types, memorySize } = parts;
-    const { memory, events, checks, faults, units } = context;
+    const { memory, events, checks, faults, points, units } = context;
     const unit = new ZpciUnit({
       qomPath: this.path,
       systemMemory: memory,
@@ -42,6 +42,7 @@ export class S390HostBridge extends Device {
       makeFunction: (target) => this.#makeFunction(parts, target),
       dropFunction: (gone) => this.#drop(gone),
       events,
+      points,
       checks,
       faults,
     });

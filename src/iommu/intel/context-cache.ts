@@ -88,14 +88,17 @@ export class ContextCache implements Snapshottable<ContextCacheState> {
   /** The generation starts over when its 32 bits are used up; nothing old may seem valid then. */
   invalidateAll(): void {
     this.#generation += 1;
-    if (this.#generation <= LAST_GENERATION) return;
+    if (this.#generation > LAST_GENERATION) this.clear();
+  }
+
+  /** Nothing cached holds, and generations start over. */
+  clear(): void {
     for (const entry of this.#all()) entry.generation = 0;
     this.#generation = 1;
   }
 
   reset(): void {
-    for (const entry of this.#all()) entry.generation = 0;
-    this.#generation = 1;
+    this.clear();
     this.#hits = 0;
     this.#misses = 0;
   }

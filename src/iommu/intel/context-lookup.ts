@@ -1,4 +1,5 @@
 import type { TableMemory } from '../../memory/table-memory.ts';
+import { noTracePoints, type TracePoints } from '../../trace/points/table.ts';
 import type { SecondStageTable } from '../walk/second-stage.ts';
 import type { RootMode, RootTable } from './invalidation.ts';
 import { type EntryLayout, fieldOf } from '../entry-layout.ts';
@@ -45,6 +46,7 @@ export interface ContextOptions {
   addressWidth: number;
   /** TT 1 and 5, which let the device cache translations, may be used. */
   deviceIotlb: boolean;
+  points?: TracePoints;
 }
 
 /**
@@ -68,9 +70,11 @@ export class ContextReader implements ContextWords {
   readonly #beyond: number;
   readonly #deepest: number;
   readonly #deviceIotlb: boolean;
+  readonly #points: TracePoints;
 
   constructor(options: ContextOptions) {
-    const { addressWidth, deviceIotlb } = options;
+    const { addressWidth, deviceIotlb, points = noTracePoints } = options;
+    this.#points = points;
     this.#beyond = ~(2 ** (addressWidth - 32) - 1);
     this.#deepest = addressWidth >= 48 ? 4 : 3;
     this.#deviceIotlb = deviceIotlb;
@@ -93,14 +97,20 @@ export class ContextReader implements ContextWords {
     if (!this.rootRead) return this.#end(8);
     const extended = root.mode !== 'legacy';
     const half = extended && devfn >= 0x80 ? 2 : 0;
-    if ((rootWords[half]! & PRESENT) === 0) return this.#end(1);
+    if ((rootWords[half]! & PRESENT) === 0) {
+      this.#points.vtd_re_not_present?.(source >>> 8);
+      return this.#end(1);
+    }
     if (this.#isRootReserved(extended)) return this.#end(0xa);
 
     const table = pointerIn(rootWords, half);
     this.contextAddress = table + (extended ? 32 * (devfn & 0x7f) : 16 * devfn);
     this.contextRead = readWords(memory, this.contextAddress, this.words, extended ? 4 : 2);
     if (!this.contextRead) return this.#end(9);
-    if ((this.words[0]! & PRESENT) === 0) return this.#end(2);
+    if ((this.words[0]! & PRESENT) === 0) {
+      this.#points.vtd_ce_not_present?.(source >>> 8, devfn);
+      return this.#end(2);
+    }
     switch (root.mode) {
       case 'legacy':
         return this.#isLegacyReserved() ? this.#end(0xb) : this.#judgeType(CONTEXT_ENTRY);
@@ -230,6 +240,11 @@ export function pasidTableOf(entry: ContextWords): PasidTableWords | null {
   if (!enabled || fieldOf(ECS_CONTEXT_ENTRY, words, 'TT') === ContextType.passThrough) return null;
   const entries = 2 ** (fieldOf(ECS_CONTEXT_ENTRY, words, 'PTS') + 5);
   return { address: fieldOf(ECS_CONTEXT_ENTRY, words, 'PASIDPTR'), size: 8 * entries, format: 'vtd-ecs' };
+}
+
+/** The 64-bit word of an entry with that number. */
+export function quadOf({ words }: ContextWords, index: number): bigint {
+  return (BigInt(words[2 * index + 1]!) << 32n) | BigInt(words[2 * index]!);
 }
 
 /** Bits 63:12 of the 64-bit word that begins at 32-bit word `index`, as an address. */

@@ -1,3 +1,4 @@
+import type { TracePoints } from '../../trace/points/table.ts';
 import type { InterruptRemapping } from './interrupt-remapping.ts';
 import type { InvalidationQueue } from './invalidation-queue.ts';
 import type { RootMode, TranslationControl } from './invalidation.ts';
@@ -31,6 +32,7 @@ export class GlobalCommand {
   readonly #queue: InvalidationQueue;
   readonly #interrupts: InterruptRemapping;
   readonly #properties: IntelProperties;
+  readonly #points: TracePoints;
 
   constructor(options: {
     file: RegisterFile;
@@ -38,12 +40,14 @@ export class GlobalCommand {
     queue: InvalidationQueue;
     interrupts: InterruptRemapping;
     properties: IntelProperties;
+    points: TracePoints;
   }) {
     this.#file = options.file;
     this.#translation = options.translation;
     this.#queue = options.queue;
     this.#interrupts = options.interrupts;
     this.#properties = options.properties;
+    this.#points = options.points;
   }
 
   /** QIES */
@@ -64,7 +68,9 @@ export class GlobalCommand {
   /** Software wrote GCMD. */
   written(): void {
     const command = this.#file.get32(Offset.GCMD);
-    const changed = (command ^ this.#file.get32(Offset.GSTS)) >>> 0;
+    const status = this.#file.get32(Offset.GSTS);
+    const changed = (command ^ status) >>> 0;
+    this.#points.vtd_reg_write_gcmd?.(status, command);
     const { dmaTranslation, interruptRemapping, strictSpec } = this.#properties;
     if ((changed & Bit.TE) !== 0 && dmaTranslation) {
       this.#follow(command, Bit.TE);
@@ -76,7 +82,10 @@ export class GlobalCommand {
       this.#interrupts.latch(this.#file.get64(Offset.IRTA));
       this.#set(Bit.SIRTP);
     }
-    if ((changed & Bit.IRE) !== 0 && interruptRemapping) this.#follow(command, Bit.IRE);
+    if ((changed & Bit.IRE) !== 0 && interruptRemapping) {
+      this.#points.vtd_ir_enable?.((command & Bit.IRE) !== 0);
+      this.#follow(command, Bit.IRE);
+    }
     if (interruptRemapping && strictSpec) this.#follow(command, Bit.CFI);
   }
 
@@ -97,6 +106,7 @@ export class GlobalCommand {
   }
 
   #switchQueue(on: boolean): void {
+    this.#points.vtd_inv_qi_enable?.(on);
     if (on) {
       this.#set(Bit.QIE);
       this.#queue.enable();

@@ -43,8 +43,13 @@ export type Descriptor =
   | { readonly kind: 'invalidate'; readonly apply: (translation: TranslationControl) => void }
   | { readonly kind: 'wait'; readonly wait: WaitRequest }
   | { readonly kind: 'response'; readonly response: PageGroupResponse }
-  /** The unit has no interrupt entry cache: nothing is to be done. */
-  | { readonly kind: 'nothing' };
+  /** The unit has no interrupt entry cache: nothing is to be done. IM (`mask`) is log2 of the number of entries. */
+  | {
+      readonly kind: 'interrupt-entry-cache';
+      readonly selective: boolean;
+      readonly index: number;
+      readonly mask: number;
+    };
 
 /** Where what a descriptor may hold depends on the unit. */
 export interface DescriptorOptions {
@@ -123,7 +128,7 @@ export function decodeDescriptor(words: readonly bigint[], options: DescriptorOp
     case DescriptorType.pageGroupResponse:
       return pageGroupResponse(low, high, options.strict);
     default:
-      return { kind: 'nothing' };
+      return interruptEntryCache(low);
   }
 }
 
@@ -238,6 +243,11 @@ function waitDescriptor(low: bigint, high: bigint): Descriptor | null {
     kind: 'wait',
     wait: { status: writesStatus ? { address: high, data: field(low, 32, 32) } : null, interrupt },
   };
+}
+
+function interruptEntryCache(low: bigint): Descriptor {
+  const selective = field(low, 4, 1) === 1;
+  return { kind: 'interrupt-entry-cache', selective, index: field(low, 32, 16), mask: field(low, 27, 5) };
 }
 
 /** A response without PASID (PP=0) is refused by QEMU; the specification has it for requests without PASID. */

@@ -4,6 +4,7 @@ import { IommuRegion, type IommuRegionOperations } from '../../memory/iommu-regi
 import type { MmioOperations } from '../../memory/mmio.ts';
 import { MemoryRegion, type RegionOwner } from '../../memory/region.ts';
 import type { PciBus } from '../../pci/bus.ts';
+import type { TracePoints } from '../../trace/points/table.ts';
 import type { TraceParts } from '../../trace/trace.ts';
 import { INTERRUPT_RANGE_SIZE, INTERRUPT_RANGE_START } from '../interrupt-messages.ts';
 import type { PciPlace } from '../place.ts';
@@ -62,6 +63,7 @@ export class IntelDeviceSpace extends SwitchedSpace<PciPlace> {
   /** Null: the space of requests without PASID. */
   readonly pasid: number | null;
   readonly #noInterrupts: MemoryRegion;
+  readonly #points: TracePoints;
 
   constructor(parts: IntelDeviceSpaceParts) {
     const { unit, place, pasid, trace } = parts;
@@ -69,6 +71,7 @@ export class IntelDeviceSpace extends SwitchedSpace<PciPlace> {
     // A table is bound for the device as a whole: consumers find the object behind the space without PASID.
     super({ unit, place, regions, hasObject: pasid === null, trace });
     this.pasid = pasid;
+    this.#points = trace.points;
     this.#noInterrupts = noInterrupts;
   }
 
@@ -83,6 +86,16 @@ export class IntelDeviceSpace extends SwitchedSpace<PciPlace> {
   /** Requester ID of the function, with the bus number as software programmed it. */
   get sourceId(): number {
     return this.place.sourceId;
+  }
+
+  /** The same as trace points have it: bus, device, function. */
+  get location(): [number, number, number] {
+    return [this.bus.number, this.devfn >>> 3, this.devfn & 7];
+  }
+
+  override follow(bypass: boolean): boolean {
+    this.#points.vtd_switch_address_space?.(...this.location, !bypass);
+    return super.follow(bypass);
   }
 
   /** Blocks the interrupt range: for requests with PASID that pass through. */

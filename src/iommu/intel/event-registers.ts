@@ -1,3 +1,4 @@
+import type { TracePoints } from '../../trace/points/table.ts';
 import type { MessageWriter } from '../interrupt-messages.ts';
 import type { RegisterFile } from '../register-file.ts';
 
@@ -17,12 +18,29 @@ export class EventRegisters {
   readonly #file: RegisterFile;
   readonly #control: number;
   readonly #messages: MessageWriter;
+  readonly #points: TracePoints;
 
-  /** @param control - offset of the control register */
-  constructor(file: RegisterFile, control: number, messages: MessageWriter) {
-    this.#file = file;
-    this.#control = control;
-    this.#messages = messages;
+  constructor(options: {
+    file: RegisterFile;
+    /** Offset of the control register. */
+    control: number;
+    messages: MessageWriter;
+    points: TracePoints;
+  }) {
+    this.#file = options.file;
+    this.#control = options.control;
+    this.#messages = options.messages;
+    this.#points = options.points;
+  }
+
+  /** Interrupts are not to be sent now (IM). */
+  get masked(): boolean {
+    return (this.#file.get32(this.#control) & MASKED) !== 0;
+  }
+
+  /** An interrupt waits to be sent (IP). */
+  get pending(): boolean {
+    return (this.#file.get32(this.#control) & PENDING) !== 0;
   }
 
   /** The interrupt condition came up: sent at once, or pending (IP) while masked (IM). */
@@ -33,7 +51,7 @@ export class EventRegisters {
 
   /** Software wrote the control register: what is pending goes out when it is no longer masked. */
   controlWritten(): void {
-    if ((this.#file.get32(this.#control) & PENDING) !== 0) this.#sendPending();
+    if (this.pending) this.#sendPending();
   }
 
   /** Software has served all that the interrupt stands for. */
@@ -42,10 +60,12 @@ export class EventRegisters {
   }
 
   #sendPending(): void {
-    if ((this.#file.get32(this.#control) & MASKED) !== 0) return;
+    if (this.masked) return;
     this.clearPending();
     const upper = BigInt(this.#file.get32(this.#control + UPPER_ADDRESS));
     const address = (upper << 32n) | BigInt(this.#file.get32(this.#control + ADDRESS));
-    this.#messages.send({ address, data: this.#file.get32(this.#control + DATA) });
+    const data = this.#file.get32(this.#control + DATA);
+    this.#points.vtd_irq_generate?.(address, data);
+    this.#messages.send({ address, data });
   }
 }

@@ -1,3 +1,4 @@
+import type { TracePoints } from '../../trace/points/table.ts';
 import { faultReason } from '../faults.ts';
 import type { EventRegisters } from './event-registers.ts';
 import type { FaultSink, TranslationFaultReport } from './invalidation.ts';
@@ -31,6 +32,7 @@ export class FaultRecording implements FaultSink {
   readonly #event: EventRegisters;
   readonly #strict: boolean;
   readonly #onRecorded: (fault: TranslationFaultReport) => void;
+  readonly #points: TracePoints;
 
   constructor(options: {
     file: RegisterFile;
@@ -38,11 +40,13 @@ export class FaultRecording implements FaultSink {
     strict: boolean;
     /** Told of a fault once software can read it. */
     onRecorded: (fault: TranslationFaultReport) => void;
+    points: TracePoints;
   }) {
     this.#file = options.file;
     this.#event = options.event;
     this.#strict = options.strict;
     this.#onRecorded = options.onRecorded;
+    this.#points = options.points;
   }
 
   /** IQE: the invalidation queue has met an error and stands still until software clears it. */
@@ -56,7 +60,12 @@ export class FaultRecording implements FaultSink {
    * another is an overflow.
    */
   record(fault: TranslationFaultReport): void {
-    if (fault.faultProcessingDisabled && this.#isQualified(fault.code)) return;
+    const points = this.#points;
+    if (fault.faultProcessingDisabled && this.#isQualified(fault.code)) {
+      points.vtd_fault_disabled?.();
+      return;
+    }
+    points.vtd_dmar_fault?.(fault.sourceId, fault.code, fault.address, fault.write);
     const status = this.#file.get32(Offset.FSTS);
     if ((status & FaultStatus.PFO) !== 0) return;
     const held = this.#file.get64(Offset.FRCD_HIGH);
@@ -64,8 +73,12 @@ export class FaultRecording implements FaultSink {
       if ((held & SOURCE_MASK) !== BigInt(fault.sourceId)) this.#raise(FaultStatus.PFO);
       return;
     }
-    this.#file.set64(Offset.FRCD, fault.address & ~0xfffn);
-    this.#file.set64(Offset.FRCD_HIGH, RECORD_PRESENT | upperHalf(fault));
+    const low = fault.address & ~0xfffn;
+    const high = upperHalf(fault);
+    points.vtd_frr_new?.(0, high, low);
+    this.#file.set64(Offset.FRCD, low);
+    this.#file.set64(Offset.FRCD_HIGH, RECORD_PRESENT | high);
+    points.vtd_fsts_ppf?.(true);
     this.#raise(FaultStatus.PPF);
     this.#onRecorded(fault);
   }
@@ -77,12 +90,16 @@ export class FaultRecording implements FaultSink {
 
   /** Software wrote FSTS: a pending event goes when nothing is left to serve. */
   statusWritten(): void {
-    if ((this.#file.get32(Offset.FSTS) & ANY_STATUS) === 0) this.#event.clearPending();
+    if ((this.#file.get32(Offset.FSTS) & ANY_STATUS) !== 0) return;
+    if (this.#event.pending) this.#points.vtd_fsts_clear_ip?.();
+    this.#event.clearPending();
   }
 
   /** Software wrote the half of the record with F in it. */
   recordWritten(): void {
-    if ((this.#file.get64(Offset.FRCD_HIGH) & RECORD_PRESENT) !== 0n) return;
+    const held = (this.#file.get64(Offset.FRCD_HIGH) & RECORD_PRESENT) !== 0n;
+    this.#points.vtd_fsts_ppf?.(held);
+    if (held) return;
     this.#file.change32(Offset.FSTS, 0, FaultStatus.PPF);
     if (this.#strict) this.statusWritten();
   }

@@ -1,5 +1,6 @@
 import type { TransactionAttributes } from '../../memory/access.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
+import type { TracePoints } from '../../trace/points/table.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import type { FaultSink } from './invalidation.ts';
 import type { InterruptMessage } from '../interrupt-messages.ts';
@@ -46,14 +47,21 @@ export class InterruptRemapping implements Snapshottable<InterruptRemappingState
   readonly #memory: AddressSpace;
   readonly #faults: FaultSink;
   readonly #properties: IntelProperties;
+  readonly #points: TracePoints;
   #table = 0n;
   #entries = 0;
   #extended = false;
 
-  constructor(options: { memory: AddressSpace; faults: FaultSink; properties: IntelProperties }) {
+  constructor(options: {
+    memory: AddressSpace;
+    faults: FaultSink;
+    properties: IntelProperties;
+    points: TracePoints;
+  }) {
     this.#memory = options.memory;
     this.#faults = options.faults;
     this.#properties = options.properties;
+    this.#points = options.points;
   }
 
   /** SIRTP: takes over the table that IRTA names. */
@@ -62,6 +70,8 @@ export class InterruptRemapping implements Snapshottable<InterruptRemappingState
     this.#table = BigInt.asUintN(awBits, register) & ~0xfffn;
     this.#entries = 2 << Number(register & 0xfn);
     this.#extended = (register & 0x800n) !== 0n && (extendedInterruptMode || !strictSpec);
+    this.#points.x86_iommu_iec_notify?.(true, 0, 0);
+    this.#points.vtd_reg_ir_root?.(this.#table, this.#entries);
   }
 
   /**
@@ -86,6 +96,7 @@ export class InterruptRemapping implements Snapshottable<InterruptRemappingState
     const entry = this.#fetch(index, sourceId);
     if (entry === null) return null;
     if (reservedData) return this.#block(Reason.requestReserved, sourceId, 0);
+    this.#traceEntry(index, entry, withSubhandle ? null : data, sourceId);
     return this.#compose(entry);
   }
 
@@ -118,6 +129,7 @@ export class InterruptRemapping implements Snapshottable<InterruptRemappingState
     const view = new DataView(bytes.buffer);
     const low = view.getBigUint64(0, true);
     const high = view.getBigUint64(8, true);
+    this.#points.vtd_ir_irte_get?.(index, low, high);
     const faultsDisabled = (low & 2n) !== 0n;
     const reservedLow = ENTRY_RESERVED_LOW | (this.#properties.strictSpec ? ENTRY_POSTED : 0n);
     if ((low & 1n) === 0n) return this.#block(Reason.entryNotPresent, sourceId, index, faultsDisabled);
@@ -128,6 +140,23 @@ export class InterruptRemapping implements Snapshottable<InterruptRemappingState
       return this.#block(Reason.sourceNotPermitted, sourceId, index, faultsDisabled);
     }
     return low;
+  }
+
+  /**
+   * @param data - of a message without subhandle, which says vector and trigger mode itself, as I/O APICs do; null with
+   *   one: then the index of the entry
+   */
+  #traceEntry(index: number, low: bigint, data: number | null, sourceId: number): void {
+    const points = this.#points;
+    const vector = field(low, 16, 8);
+    const trigger = field(low, 4, 1);
+    const destination = this.#extended ? field(low, 32, 32) : field(low, 40, 8);
+    points.vtd_ir_remap?.(index, trigger, vector, field(low, 5, 3), destination, field(low, 2, 1));
+    points.vtd_ir_remap_type?.(data === null ? 'MSI' : 'IOAPIC');
+    if (data === null) return;
+    const given = { vector: data & 0xff, trigger: (data >>> 15) & 1 };
+    if (given.vector !== vector) points.vtd_warn_ir_vector?.(sourceId, index, given.vector, vector);
+    if (given.trigger !== trigger) points.vtd_warn_ir_trigger?.(sourceId, index, given.trigger, trigger);
   }
 
   /** The message in compatibility format that an interrupt controller understands. */

@@ -1,4 +1,5 @@
 import type { AddressSpace } from '../../memory/address-space.ts';
+import type { TracePoints } from '../../trace/points/table.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import {
   type Descriptor,
@@ -23,6 +24,19 @@ const HEAD_MASK = 0x7_fff0n;
 const SMALLEST_QUEUE = 256;
 const DOUBLE_WIDTH = 0x800n;
 const NO_DESCRIPTOR = 0;
+
+/** How trace points call the types of descriptors. */
+const TRACED_TYPES: ReadonlyMap<number, string> = new Map([
+  [DescriptorType.context, 'context-cache'],
+  [DescriptorType.iotlb, 'iotlb'],
+  [DescriptorType.deviceIotlb, 'device'],
+  [DescriptorType.interruptEntryCache, 'iec'],
+  [DescriptorType.wait, 'wait'],
+  [DescriptorType.pasidIotlb, 'p-iotlb'],
+  [DescriptorType.pasidCache, 'pasid-cache'],
+  [DescriptorType.pasidDeviceIotlb, 'device-piotlb'],
+  [DescriptorType.pageGroupResponse, 'page group response'],
+]);
 
 export interface InvalidationQueueState {
   readonly base: bigint;
@@ -50,6 +64,7 @@ export class InvalidationQueue implements Snapshottable<InvalidationQueueState> 
   readonly #completion: EventRegisters;
   readonly #properties: IntelProperties;
   readonly #onPageResponse: (response: PageGroupResponse) => void;
+  readonly #points: TracePoints;
   /** What was latched when the queue was enabled. */
   #base = 0n;
   #entries = SMALLEST_QUEUE;
@@ -67,6 +82,7 @@ export class InvalidationQueue implements Snapshottable<InvalidationQueueState> 
     completion: EventRegisters;
     properties: IntelProperties;
     onPageResponse: (response: PageGroupResponse) => void;
+    points: TracePoints;
   }) {
     this.#file = options.file;
     this.#memory = options.memory;
@@ -75,6 +91,7 @@ export class InvalidationQueue implements Snapshottable<InvalidationQueueState> 
     this.#completion = options.completion;
     this.#properties = options.properties;
     this.#onPageResponse = options.onPageResponse;
+    this.#points = options.points;
   }
 
   /** Where the queue lies: what was latched, beside the fields of IQA that are not latched. */
@@ -91,7 +108,10 @@ export class InvalidationQueue implements Snapshottable<InvalidationQueueState> 
     this.#entries = (SMALLEST_QUEUE << Number(address & 7n)) >> (this.#wide ? 1 : 0);
     this.#lastType = NO_DESCRIPTOR;
     if (this.#properties.strictSpec) this.#tail = Number(this.#file.get64(Offset.IQT)) >>> this.#shift;
-    if (this.#tail !== 0) this.#run();
+    this.#points.vtd_inv_qi_setup?.(this.#base, this.#entries);
+    if (this.#tail === 0) return;
+    this.#points.vtd_warn_invalid_qi_tail?.(this.#tail);
+    this.#run();
   }
 
   /** QIE was cleared. @returns false when the queue stays enabled */
@@ -111,6 +131,7 @@ export class InvalidationQueue implements Snapshottable<InvalidationQueueState> 
       return;
     }
     this.#tail = tail >>> this.#shift;
+    this.#points.vtd_inv_qi_tail?.(this.#tail);
     if (enabled) this.#run();
   }
 
@@ -121,7 +142,9 @@ export class InvalidationQueue implements Snapshottable<InvalidationQueueState> 
 
   /** Software wrote ICS: a pending completion event goes with IWC. */
   completionStatusWritten(): void {
-    if ((this.#file.get32(Offset.ICS) & WAIT_COMPLETE) === 0) this.#completion.clearPending();
+    if ((this.#file.get32(Offset.ICS) & WAIT_COMPLETE) !== 0) return;
+    if (this.#completion.pending) this.#points.vtd_reg_ics_clear_ip?.();
+    this.#completion.clearPending();
   }
 
   reset(): void {
@@ -155,6 +178,7 @@ export class InvalidationQueue implements Snapshottable<InvalidationQueueState> 
 
   #run(): void {
     if (this.#faults.queueError) return;
+    this.#points.vtd_inv_qi_fetch?.();
     while (this.#head !== this.#tail) {
       if (this.#tail >= this.#entries || !this.#carryOutHead()) {
         this.#faults.reportQueueError();
@@ -166,16 +190,19 @@ export class InvalidationQueue implements Snapshottable<InvalidationQueueState> 
 
   /** @returns false when the descriptor at the head cannot be taken */
   #carryOutHead(): boolean {
+    this.#points.vtd_inv_qi_head?.(this.#head);
     const words = this.#fetch(this.#base + (BigInt(this.#head) << BigInt(this.#shift)));
     if (words === null) {
       this.#lastType = NO_DESCRIPTOR;
       return false;
     }
     this.#lastType = descriptorType(words[0] ?? 0n);
+    const kind = TRACED_TYPES.get(this.#lastType);
+    if (kind !== undefined) this.#points.vtd_inv_desc?.(kind, words[1] ?? 0n, words[0] ?? 0n);
     const { ecs, strictSpec, svm } = this.#properties;
     const options: DescriptorOptions = { wide: this.#wide, svm, ecs, strict: strictSpec };
     const descriptor = decodeDescriptor(words, options);
-    return descriptor !== null && this.#carryOut(descriptor);
+    return descriptor !== null && this.#carryOut(descriptor, words);
   }
 
   #fetch(address: bigint): bigint[] | null {
@@ -185,33 +212,53 @@ export class InvalidationQueue implements Snapshottable<InvalidationQueueState> 
     return Array.from({ length: bytes.length / 8 }, (_, word) => view.getBigUint64(8 * word, true));
   }
 
-  #carryOut(descriptor: Descriptor): boolean {
+  #carryOut(descriptor: Descriptor, words: readonly bigint[]): boolean {
     switch (descriptor.kind) {
       case 'invalidate':
         descriptor.apply(this.#translation);
         return true;
       case 'wait':
-        return this.#carryOutWait(descriptor.wait);
+        if (this.#carryOutWait(descriptor.wait)) return true;
+        this.#points.vtd_inv_desc_wait_write_fail?.(words[1] ?? 0n, words[0] ?? 0n);
+        return false;
       case 'response':
         this.#onPageResponse(descriptor.response);
         return true;
-      case 'nothing':
+      case 'interrupt-entry-cache': {
+        const { selective, index, mask } = descriptor;
+        this.#points.vtd_inv_desc_iec?.(selective, index, mask);
+        this.#points.x86_iommu_iec_notify?.(!selective, index, mask);
         return true;
+      }
     }
   }
 
   /** Everything before has been done: the status word and the interrupt say so at once. */
   #carryOutWait({ status, interrupt }: WaitRequest): boolean {
     if (status !== null) {
+      this.#points.vtd_inv_desc_wait_sw?.(status.address, status.data);
       const bytes = new Uint8Array(4);
       new DataView(bytes.buffer).setUint32(0, status.data, true);
       if (!this.#memory.write(status.address, bytes).ok) return false;
     }
-    if (interrupt && (this.#file.get32(Offset.ICS) & WAIT_COMPLETE) === 0) {
-      this.#file.change32(Offset.ICS, WAIT_COMPLETE, 0);
-      this.#completion.raise();
-    }
+    if (interrupt) this.#complete();
     return true;
+  }
+
+  /** One interrupt stands for all that come before software has seen it. */
+  #complete(): void {
+    const points = this.#points;
+    if ((this.#file.get32(Offset.ICS) & WAIT_COMPLETE) !== 0) {
+      points.vtd_inv_desc_wait_irq?.('One pending, skip current');
+      return;
+    }
+    this.#file.change32(Offset.ICS, WAIT_COMPLETE, 0);
+    if (this.#completion.masked) {
+      points.vtd_inv_desc_wait_irq?.('IM in IECTL_REG is set, new event not generated');
+    } else {
+      points.vtd_inv_desc_wait_irq?.('IM in IECTL_REG is clear, generate event');
+    }
+    this.#completion.raise();
   }
 
   #setHead(head: number): void {

@@ -1,6 +1,7 @@
 import type { TransactionAttributes } from '../../memory/access.ts';
 import type { AddressSpace } from '../../memory/address-space.ts';
 import { type AccessSize, BusError, type MmioOperations } from '../../memory/mmio.ts';
+import { noTracePoints, type TracePoints } from '../../trace/points/table.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import { GlobalCommand } from './control.ts';
 import type { PageGroupResponse } from './descriptors.ts';
@@ -28,6 +29,7 @@ export interface RegisterLevelOptions {
   readonly onPageResponse?: (response: PageGroupResponse) => void;
   /** Software has cleared an overflow of the page request queue. */
   readonly onPageRequestRoom?: () => void;
+  readonly points?: TracePoints;
 }
 
 export interface RegisterLevelState {
@@ -70,17 +72,22 @@ export class RegisterLevel implements FaultSink, Snapshottable<RegisterLevelStat
   /** Offsets that begin a register of 4 bytes. */
   readonly #narrow: ReadonlySet<number>;
   readonly #actions: ReadonlyMap<number, () => void>;
+  readonly #points: TracePoints;
   #engaged = false;
 
   constructor({ properties, systemMemory, translation, onRecorded, ...options }: RegisterLevelOptions) {
     const file = new RegisterFile(registerDefinitions(properties), REGISTERS_SIZE);
+    const points = options.points ?? noTracePoints;
     const messages = new MessageWriter(systemMemory);
-    const event = (control: number): EventRegisters => new EventRegisters(file, control, messages);
+    const event = (control: number): EventRegisters => new EventRegisters({ file, control, messages, points });
+    this.#points = points;
     this.#file = file;
     this.#messages = messages;
     this.#translation = translation;
     this.#narrow = new Set(file.definitions.filter(({ width }) => width === 4).map(({ offset }) => offset));
-    this.#faults = new FaultRecording({ file, event: event(Offset.FECTL), strict: properties.strictSpec, onRecorded });
+    const faultEvent = event(Offset.FECTL);
+    const strict = properties.strictSpec;
+    this.#faults = new FaultRecording({ file, event: faultEvent, strict, onRecorded, points });
     this.#completion = event(Offset.IECTL);
     this.#queue = new InvalidationQueue({
       file,
@@ -90,14 +97,16 @@ export class RegisterLevel implements FaultSink, Snapshottable<RegisterLevelStat
       completion: this.#completion,
       properties,
       onPageResponse: options.onPageResponse ?? (() => {}),
+      points,
     });
-    this.#interrupts = new InterruptRemapping({ memory: systemMemory, faults: this.#faults, properties });
+    this.#interrupts = new InterruptRemapping({ memory: systemMemory, faults: this.#faults, properties, points });
     this.#command = new GlobalCommand({
       file,
       translation,
       queue: this.#queue,
       interrupts: this.#interrupts,
       properties,
+      points,
     });
     this.#invalidation = new RegisterInvalidation(file, translation, () => this.#command.queueEnabled);
     this.pageRequests = new PageRequestQueue({
@@ -112,8 +121,8 @@ export class RegisterLevel implements FaultSink, Snapshottable<RegisterLevelStat
     this.mmio = {
       valid: sizes,
       implementation: sizes,
-      read: (offset, size) => this.#exclusively(() => this.#read(offset, size)),
-      write: (offset, size, value) => this.#exclusively(() => this.#write(offset, size, value)),
+      read: (offset, size) => this.#exclusively(() => this.#readBySoftware(offset, size)),
+      write: (offset, size, value) => this.#exclusively(() => this.#writeBySoftware(offset, size, value)),
     };
     this.interruptRange = {
       valid: { min: 4, max: 4 },
@@ -175,6 +184,16 @@ export class RegisterLevel implements FaultSink, Snapshottable<RegisterLevelStat
     }
   }
 
+  #readBySoftware(offset: number, size: AccessSize): bigint {
+    this.#points.vtd_reg_read?.(offset, size);
+    return this.#read(offset, size);
+  }
+
+  #writeBySoftware(offset: number, size: AccessSize, value: bigint): void {
+    this.#points.vtd_reg_write?.(offset, size, value);
+    this.#write(offset, size, value);
+  }
+
   #read(offset: number, size: AccessSize): bigint {
     if (offset === Offset.IQA || offset === Offset.IQA + 4) {
       const value = this.#queue.addressRegister;
@@ -200,14 +219,24 @@ export class RegisterLevel implements FaultSink, Snapshottable<RegisterLevelStat
       [Offset.CCMD + 4, () => this.#invalidation.contextWritten()],
       [Offset.IOTLB + 4, () => this.#invalidation.iotlbWritten()],
       [Offset.FSTS, () => this.#faultStatusWritten()],
-      [Offset.FECTL, () => this.#faults.controlWritten()],
+      [Offset.FECTL, () => this.#faultControlWritten()],
       [Offset.FRCD_HIGH + 4, () => this.#faults.recordWritten()],
       [Offset.IQT, () => this.#queue.tailWritten(this.queueEnabled)],
       [Offset.ICS, () => this.#queue.completionStatusWritten()],
-      [Offset.IECTL, () => this.#completion.controlWritten()],
+      [Offset.IECTL, () => this.#completionControlWritten()],
       [Offset.PRS, () => this.pageRequests.statusWritten()],
       [Offset.PECTL, () => this.pageRequests.controlWritten()],
     ]);
+  }
+
+  #faultControlWritten(): void {
+    this.#points.vtd_reg_write_fectl?.(this.#file.get32(Offset.FECTL));
+    this.#faults.controlWritten();
+  }
+
+  #completionControlWritten(): void {
+    this.#points.vtd_reg_write_iectl?.(this.#file.get32(Offset.IECTL));
+    this.#completion.controlWritten();
   }
 
   #faultStatusWritten(): void {
@@ -218,11 +247,14 @@ export class RegisterLevel implements FaultSink, Snapshottable<RegisterLevelStat
   /** @throws BusError for a message that is blocked */
   #interrupt(offset: number, data: number, attributes: TransactionAttributes): void {
     let message = { address: INTERRUPT_RANGE_START + BigInt(offset), data };
+    const { address } = message;
+    this.#points.vtd_ir_remap_msi_req?.(address, data);
     if (this.#command.interruptRemappingEnabled) {
       const remapped = this.#interrupts.remap(message, attributes, this.#command.compatibilityFormat);
       if (remapped === null) throw new BusError('The interrupt was blocked by interrupt remapping');
       message = remapped;
     }
+    this.#points.vtd_ir_remap_msi?.(address, data, message.address, message.data);
     this.#messages.send(message, attributes);
   }
 }

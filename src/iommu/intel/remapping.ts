@@ -1,6 +1,7 @@
 import type { AddressSpace } from '../../memory/address-space.ts';
 import { AddressSpaceTableMemory, LookOnlyTableMemory } from '../../memory/table-memory.ts';
 import type { PciBus } from '../../pci/bus.ts';
+import type { TracePoints } from '../../trace/points/table.ts';
 import { Iotlb } from '../iotlb.ts';
 import { CachedContext, ContextCache } from './context-cache.ts';
 import type { IntelDeviceSpace } from './device-address-space.ts';
@@ -30,6 +31,7 @@ export class Remapping {
   root: RootTable = NO_ROOT;
   readonly properties: IntelProperties;
   readonly systemMemory: AddressSpace;
+  readonly points: TracePoints;
   readonly iotlb = new Iotlb({ capacity: IOTLB_ENTRIES, replacement: 'clear', keyedByDomain: false });
   readonly contexts = new ContextCache(() => this.spaces().map(({ context }) => context));
   readonly walk: RequestWalk;
@@ -38,11 +40,12 @@ export class Remapping {
   readonly #spaces = new Map<PciBus, Map<number, TranslatedSpace>>();
   readonly #byAddressSpace = new Map<AddressSpace, TranslatedSpace>();
 
-  constructor(properties: IntelProperties, systemMemory: AddressSpace) {
+  constructor(properties: IntelProperties, systemMemory: AddressSpace, points: TracePoints) {
     this.properties = properties;
     this.systemMemory = systemMemory;
-    this.walk = new RequestWalk(properties, new AddressSpaceTableMemory(systemMemory));
-    this.look = new RequestWalk(properties, new LookOnlyTableMemory(systemMemory));
+    this.points = points;
+    this.walk = new RequestWalk(properties, new AddressSpaceTableMemory(systemMemory), points);
+    this.look = new RequestWalk(properties, new LookOnlyTableMemory(systemMemory), points);
   }
 
   /** By bus number, function and PASID (without first). */

@@ -4,12 +4,14 @@ import type { AtsEntry, AtsRequest } from '../../pci/ats.ts';
 import { faultReason, translationFault } from '../faults.ts';
 import { type IotlbEntry, NO_PASID } from '../iotlb.ts';
 import { isInterrupt } from '../interrupt-messages.ts';
+import { type ContextWords, quadOf } from './context-lookup.ts';
 import type { FaultSink } from './invalidation.ts';
 import type { Remapping, TranslatedSpace } from './remapping.ts';
 
 const PAGE_MASK = 0xfffn;
 /** Whether an entry is stale is found out by walking again, not from what it came from. */
 const NOTHING: IotlbEntry['derivedFrom'] = [];
+const PAGE_SIZE_BIT = 1n << 7n;
 
 /**
  * Translates the requests of emulated devices, page by page: IOTLB, context cache, tables; fills both caches, sets
@@ -36,27 +38,33 @@ export class RequestTranslator {
     ats = false,
   ): IommuEntry {
     const remapping = this.#remapping;
-    const { enabled, iotlb, properties, root } = remapping;
-    if (!enabled) return this.#identity(address);
+    const { enabled, iotlb, points, properties, root } = remapping;
+    if (!enabled) return this.#identity(target, address);
     const pasid = target.space.pasid ?? attributes.pasid ?? NO_PASID;
     if (attributes.translated === true && root.mode !== 'legacy') {
-      return pasid === NO_PASID ? this.#identity(address) : this.#refused(address);
+      return pasid === NO_PASID ? this.#identity(target, address) : this.#refused(address);
     }
     if (access === 'none') return this.#look(target, address, pasid);
 
     const source = target.space.sourceId;
     const page = Number(address >> 12n);
     const hit = iotlb.lookup(source, 0, this.#tagOf(target, pasid), page);
-    if (hit !== null && (!properties.strictSpec || serves(hit, access))) return this.#entryOf(hit);
+    if (hit !== null && (!properties.strictSpec || serves(hit, access))) {
+      points.vtd_iotlb_page_hit?.(source, address, leafOf(hit), hit.domainId);
+      return this.#entryOf(target, hit);
+    }
 
     const walk = remapping.walk;
     const cached = remapping.contexts.lookup(target.context);
     if (!walk.resolve(root, source, pasid, cached)) return this.#fault(target, address, access, pasid, ats);
-    if (cached === null) remapping.contexts.fill(target.context, walk.context);
+    if (cached === null) this.#fillContext(target, walk.context);
+    else points.vtd_iotlb_cc_hit?.(...contextOf(target, cached), cached.generation);
     if (pasid === NO_PASID) target.context.ridPasid = Math.max(walk.pasid, 0);
     if (walk.passThrough) {
+      points.vtd_translate_pt?.(source, address);
       if (!ats && !target.space.forced) this.#onPassThrough(target);
-      return this.#identity(address);
+      points.vtd_pt_enable_fast_path?.(source, target.space.bypass);
+      return this.#identity(target, address);
     }
     if (!walk.walk(page, access, attributes.privileged)) return this.#fault(target, address, access, pasid, ats);
     const { domainId, frame, shift, permissions, stage, level, dirty } = walk;
@@ -74,7 +82,11 @@ export class RequestTranslator {
       derivedFrom: NOTHING,
       operation: remapping.systemMemory.topology.operations.current,
     };
-    return this.#entryOf(iotlb.insert(entry));
+    points.vtd_iotlb_page_update?.(source, address, leafOf(entry), domainId);
+    const evictions = iotlb.evictions;
+    const inserted = iotlb.insert(entry);
+    if (iotlb.evictions !== evictions) points.vtd_iotlb_reset?.('iotlb exceeds size limit');
+    return this.#entryOf(target, inserted);
   }
 
   /**
@@ -122,9 +134,9 @@ export class RequestTranslator {
     const source = target.space.sourceId;
     const page = Number(address >> 12n);
     const hit = iotlb.peek(source, 0, this.#tagOf(target, pasid), page);
-    if (hit !== null) return this.#entryOf(hit);
+    if (hit !== null) return this.#entryOf(target, hit);
     if (!look.resolve(root, source, pasid, contexts.peek(target.context))) return this.#refused(address);
-    if (look.passThrough) return this.#identity(address);
+    if (look.passThrough) return this.#identity(target, address);
     if (!look.walk(page, 'none')) return this.#refused(address);
     const mask = (1n << BigInt(look.shift)) - 1n;
     return {
@@ -161,19 +173,25 @@ export class RequestTranslator {
     this.#faults.record({ sourceId, address, code, write, ...tag, faultProcessingDisabled });
   }
 
-  #entryOf(entry: IotlbEntry): IommuEntry {
-    return {
-      target: this.#remapping.systemMemory,
-      iova: BigInt(entry.page) << 12n,
-      translated: BigInt(entry.frame) << 12n,
-      mask: (1n << BigInt(entry.shift)) - 1n,
-      permissions: entry.permissions,
-    };
+  #fillContext(target: TranslatedSpace, found: ContextWords): void {
+    const { contexts, points } = this.#remapping;
+    const before = target.context.generation;
+    contexts.fill(target.context, found);
+    points.vtd_iotlb_cc_update?.(...contextOf(target, found), before, target.context.generation);
   }
 
-  #identity(address: bigint): IommuEntry {
+  #entryOf({ space }: TranslatedSpace, entry: IotlbEntry): IommuEntry {
+    const iova = BigInt(entry.page) << 12n;
+    const translated = BigInt(entry.frame) << 12n;
+    const mask = (1n << BigInt(entry.shift)) - 1n;
+    this.#remapping.points.vtd_dmar_translate?.(...space.location, iova, translated, mask);
+    return { target: this.#remapping.systemMemory, iova, translated, mask, permissions: entry.permissions };
+  }
+
+  #identity({ space }: TranslatedSpace, address: bigint): IommuEntry {
     const iova = address & ~PAGE_MASK;
     const permissions = Permission.readWrite;
+    this.#remapping.points.vtd_dmar_translate?.(...space.location, iova, iova, PAGE_MASK);
     return { target: this.#remapping.systemMemory, iova, translated: iova, mask: PAGE_MASK, permissions };
   }
 
@@ -181,6 +199,16 @@ export class RequestTranslator {
     const { systemMemory: target } = this.#remapping;
     return { target, iova: address & ~PAGE_MASK, translated: 0n, mask: PAGE_MASK, permissions: Permission.none };
   }
+}
+
+/** A leaf as trace points show it: of its bits those that the IOTLB keeps. */
+function leafOf({ frame, permissions, shift }: IotlbEntry): bigint {
+  return (BigInt(frame) << 12n) | BigInt(permissions) | (shift > 12 ? PAGE_SIZE_BIT : 0n);
+}
+
+/** Bus, function number and the two lower words of a context entry, the upper one first. */
+function contextOf({ space }: TranslatedSpace, entry: ContextWords): [number, number, bigint, bigint] {
+  return [space.bus.number, space.devfn, quadOf(entry, 1), quadOf(entry, 0)];
 }
 
 /** The specification's reading: what a cached entry does not allow, or would have to mark dirty, is walked again. */

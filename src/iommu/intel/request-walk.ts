@@ -1,5 +1,6 @@
 import { type Access, Permission, type Permissions } from '../../memory/access.ts';
 import type { TableMemory } from '../../memory/table-memory.ts';
+import type { TracePoints } from '../../trace/points/table.ts';
 import { NO_PASID, type Stage } from '../iotlb.ts';
 import { FirstStageWalker } from '../walk/first-stage.ts';
 import { QEMU_11_1_3, SPECIFICATION } from '../walk/reading.ts';
@@ -60,13 +61,13 @@ export class RequestWalk {
   pasidRead = false;
   readonly #properties: IntelProperties;
 
-  constructor(properties: IntelProperties, memory: TableMemory) {
+  constructor(properties: IntelProperties, memory: TableMemory, points: TracePoints) {
     const { awBits, deviceIotlb, firstStage, firstStage1G, scalableMode, snoopControl, staleTm, strictSpec } =
       properties;
     const reading = strictSpec ? SPECIFICATION : QEMU_11_1_3;
     this.#properties = properties;
     this.memory = memory;
-    this.contexts = new ContextReader({ addressWidth: awBits, deviceIotlb });
+    this.contexts = new ContextReader({ addressWidth: awBits, deviceIotlb, points });
     this.context = this.contexts;
     this.pasids = new PasidEntryReader({
       types: [firstStage ? TranslationType.firstStage : TranslationType.secondStage, TranslationType.passThrough],

@@ -5,7 +5,7 @@ import type { RegionNotifier } from '../../memory/iommu-region.ts';
 import type { Snapshottable } from '../../trace/snapshot.ts';
 import { type IotlbState, NO_PASID } from '../iotlb.ts';
 import type { CachedContextState, ContextCacheState } from './context-cache.ts';
-import { pageRequestsEnabled } from './context-lookup.ts';
+import { pageRequestsEnabled, quadOf } from './context-lookup.ts';
 import type { IntelDeviceSpace } from './device-address-space.ts';
 import { GuestBindings, type GuestBindingsState } from './guest-binding.ts';
 import type {
@@ -43,8 +43,8 @@ export interface TranslationOptions {
   flushHostDevices(space: IntelDeviceSpace, flush: DeviceTlbFlush, origin: Origin): number;
   /** The space shows something else now. */
   onSwitched(space: IntelDeviceSpace): void;
-  /** Software has switched translation off, and all devices see plain memory. */
-  onDisabled(): void;
+  /** Software has switched translation on or off, and all devices see what they are to see then. */
+  onEnabled(on: boolean): void;
 }
 
 /**
@@ -63,23 +63,29 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
   }
 
   setRoot(root: RootTable): void {
+    this.#remapping.points.vtd_reg_dmar_root?.(root.address, root.mode === 'scalable');
     this.#remapping.root = root;
     this.#startOver();
   }
 
   setEnabled(on: boolean): void {
+    this.#remapping.points.vtd_dmar_enable?.(on);
     this.#remapping.enabled = on;
     this.#startOver();
-    if (!on) this.#options.onDisabled();
+    this.#options.onEnabled(on);
   }
 
   /** A domain-selective one is carried out as a global one. Translations stay in the IOTLB. */
   invalidateContext(scope: ContextScope): void {
-    const { contexts } = this.#remapping;
+    const { contexts, points } = this.#remapping;
     const selective = scope.granularity === 'device';
+    if (scope.granularity === 'domain') points.vtd_inv_desc_cc_domain?.(scope.domainId);
+    if (selective) points.vtd_inv_desc_cc_devices?.(scope.sourceId, scope.functionMask);
+    else points.vtd_inv_desc_cc_global?.();
     if (!selective) contexts.invalidateAll();
     for (const target of this.#remapping.spaces()) {
       if (selective && !covers(scope, target.space.sourceId)) continue;
+      if (selective) points.vtd_inv_desc_cc_device?.(...target.space.location);
       if (selective) target.context.generation = 0;
       this.evaluate(target);
       this.#syncAll(target, !selective);
@@ -89,9 +95,10 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
   }
 
   invalidateIotlb(scope: IotlbScope): void {
-    const { iotlb } = this.#remapping;
+    const { iotlb, points } = this.#remapping;
     switch (scope.granularity) {
       case 'global':
+        points.vtd_inv_desc_iotlb_global?.();
         iotlb.flush({});
         for (const target of this.#notified()) {
           this.#syncAll(target, false);
@@ -100,6 +107,7 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
         this.#bindings.flushIotlb(this.#devices(), { granularity: 'global', leafOnly: false });
         return;
       case 'domain':
+        points.vtd_inv_desc_iotlb_domain?.(scope.domainId);
         iotlb.flush({ domainId: scope.domainId });
         for (const target of this.#notified()) {
           if (this.#domainOf(target) !== scope.domainId) continue;
@@ -111,6 +119,7 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
       case 'page': {
         const { first, last } = pagesOf(scope);
         const { domainId } = scope;
+        points.vtd_inv_desc_iotlb_pages?.(domainId, scope.address, scope.addressMask);
         iotlb.flush({ domainId, stages: ['first', 'nested'] });
         iotlb.flush({ domainId, first, last });
         this.#syncPages(domainId, NO_PASID, first, last);
@@ -121,9 +130,10 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
   }
 
   invalidatePasidIotlb(scope: PasidIotlbScope): void {
-    const { iotlb } = this.#remapping;
+    const { iotlb, points } = this.#remapping;
     const { domainId, pasid } = scope;
     if (scope.granularity === 'pasid') {
+      points.vtd_inv_desc_iotlb_pasid?.(domainId, pasid);
       iotlb.flush({ domainId, pasid });
       for (const target of this.#notified()) {
         if (!this.#hasPasid(target, pasid) || this.#domainOf(target) !== domainId) continue;
@@ -134,6 +144,7 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
       return;
     }
     const { first, last } = pagesOf(scope);
+    points.vtd_inv_desc_iotlb_pasid_pages?.(domainId, scope.address, scope.addressMask, pasid);
     iotlb.flush({ domainId, pasid, stages: ['first', 'nested'], first, last });
     this.#syncPages(domainId, pasid, first, last);
     this.#bindings.flushIotlb(this.#devices(), {
@@ -148,6 +159,10 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
 
   /** Emulated devices' PASID entries are read again at each miss: only what was derived from them is judged anew. */
   invalidatePasidCache(scope: PasidCacheScope): void {
+    const { points } = this.#remapping;
+    if (scope.granularity === 'global') points.vtd_inv_desc_pasid_cache_gsi?.();
+    else if (scope.granularity === 'domain') points.vtd_inv_desc_pasid_cache_dsi?.(scope.domainId);
+    else points.vtd_inv_desc_pasid_cache_psi?.(scope.domainId, scope.pasid);
     for (const target of this.#remapping.spaces()) {
       if (scope.granularity === 'pasid' && !this.#hasPasid(target, scope.pasid)) continue;
       this.evaluate(target);
@@ -184,6 +199,7 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
     const { contexts, iotlb } = this.#remapping;
     this.#remapping.enabled = false;
     this.#remapping.root = NO_ROOT;
+    this.#remapping.points.vtd_context_cache_reset?.();
     iotlb.reset();
     contexts.reset();
     this.#bindings.reset();
@@ -218,6 +234,7 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
   /** Tells a notifier that was just registered what is mapped. */
   replay(target: TranslatedSpace, notifier: RegionNotifier): void {
     const walked = notifier.events.has('map') && this.#resolve(target);
+    this.#traceReplay(target, walked);
     target.shadow.replay(notifier, walked ? this.#remapping.look.secondStage : null, this.#limit());
   }
 
@@ -268,8 +285,9 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
   /** Root or enable changed: nothing cached holds, and what was mapped comes back with the next flush or replay. */
   #startOver(): void {
     const { contexts, iotlb } = this.#remapping;
+    this.#remapping.points.vtd_context_cache_reset?.();
     iotlb.flush({});
-    contexts.invalidateAll();
+    contexts.clear();
     const targets = this.#remapping.spaces();
     for (const target of targets) this.#unmapAll(target);
     for (const target of targets) this.evaluate(target);
@@ -278,7 +296,28 @@ export class Translation implements TranslationControl, Snapshottable<Translatio
   }
 
   #unmapAll({ space, shadow }: TranslatedSpace): void {
-    if (space.region.notifiers.length > 0) shadow.unmapAll(this.#remapping.properties.awBits);
+    if (space.region.notifiers.length === 0) return;
+    const { points, properties } = this.#remapping;
+    const limit = 1n << BigInt(properties.awBits);
+    shadow.unmapAll(properties.awBits);
+    for (const { start, last } of space.region.notifiers) {
+      points.vtd_as_unmap_whole?.(...space.location, start, (last < limit ? last + 1n : limit) - start);
+    }
+  }
+
+  #traceReplay({ space }: TranslatedSpace, valid: boolean): void {
+    const { look, points, root } = this.#remapping;
+    if (!valid) points.vtd_replay_ce_invalid?.(...space.location);
+    else {
+      const mode = root.mode === 'scalable' ? 'scalable mode' : 'legacy mode';
+      points.vtd_replay_ce_valid?.(
+        mode,
+        ...space.location,
+        look.domainId,
+        quadOf(look.context, 1),
+        quadOf(look.context, 0),
+      );
+    }
   }
 
   /** A table belongs to the device: bound by the space without PASID. */

@@ -52,6 +52,7 @@ import { RequestTranslator } from './request-translator.ts';
 import { ReverseLookUp } from './reverse-look-up.ts';
 import { Shadow } from '../shadow.ts';
 import { SecondStageDecoder } from './shadow-decoder.ts';
+import { IntelShadowPoints } from './shadow-points.ts';
 import { shadowedMappings, shadowedTable } from './shadowed-tables.ts';
 import { type IntelTableEntry, tableEntries } from './table-listing.ts';
 import { Translation, type TranslationState } from './translation.ts';
@@ -98,12 +99,12 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
       qomPath: string;
       properties: IntelProperties;
       systemMemory: AddressSpace;
-      /** Called when software has switched translation off, and all devices see plain memory. */
-      onDisabled?: () => void;
+      /** Called when software has switched translation on or off, and all devices see what they are to see then. */
+      onEnabled?: (on: boolean) => void;
     } & TraceParts,
   ) {
-    const { id, qomPath, properties, systemMemory, events, checks, faults } = options;
-    const trace = { events, checks, faults };
+    const { id, qomPath, properties, systemMemory, events, checks, faults, points } = options;
+    const trace = { events, checks, faults, points };
     this.id = id;
     this.qomPath = qomPath;
     this.properties = properties;
@@ -111,7 +112,7 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
     this.#trace = trace;
     this.#mappingEvents = new MappingEvents(() => this.name, trace.events);
     this.#hostDevices = new HostDevices(() => this.name, trace.events);
-    const remapping = new Remapping(properties, systemMemory);
+    const remapping = new Remapping(properties, systemMemory, points);
     this.#remapping = remapping;
     this.#lookUp = new LookUp(remapping);
     this.#reverseLookUp = new ReverseLookUp(remapping);
@@ -120,7 +121,7 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
       hasHostDevice: (space) => this.#hostDevices.isBehind(space),
       flushHostDevices: (space, flush, origin) => this.#hostDevices.flush(space, flush, origin),
       onSwitched: (space) => this.#tellSwitch(space),
-      onDisabled: () => options.onDisabled?.(),
+      onEnabled: (on) => options.onEnabled?.(on),
     });
     this.registers = new RegisterLevel({
       properties,
@@ -129,6 +130,7 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
       onRecorded: (fault) => this.#tellFault(fault),
       onPageResponse: (response) => this.#pageRequests.respond(response),
       onPageRequestRoom: () => this.#pageRequests.retry(),
+      points,
     });
     this.#pageRequests = new PageRequests({
       unit: () => this.name,
@@ -349,6 +351,7 @@ export class IntelIommuUnit implements IommuUnit, PciIommuOps, Snapshottable<Int
       memory: look.memory,
       decoder: new SecondStageDecoder(look.second),
       observe: (event, listeners) => this.#mappingEvents.add(space.deviceName, event, listeners),
+      points: new IntelShadowPoints(this.#trace.points, () => look.domainId),
     });
     const made = { space, context: new CachedContext(), shadow };
     this.#remapping.add(made);

@@ -74,13 +74,14 @@ function configuration(device: PciDevice, offset: bigint, length: number, value:
 
 function bar(device: PciDevice, index: number, offset: bigint, length: number, value: bigint | null): bigint | null {
   if (!(device.identity.bars ?? []).some((one) => one.index === index)) return null;
-  const { operations, size } = device.registers.bars.region(index);
+  const region = device.registers.bars.region(index);
+  const { operations, size } = region;
   if (operations == null || offset + BigInt(length) > size) return null;
   const [at, width] = [Number(offset), length as AccessSize];
   if (!isValidAccess(operations, at, width, value !== null, NO_ATTRIBUTES)) return null;
   try {
-    if (value === null) return readMmio(operations, at, width, NO_ATTRIBUTES);
-    writeMmio(operations, at, width, value, NO_ATTRIBUTES);
+    if (value === null) return readMmio({ region, operations }, at, width, NO_ATTRIBUTES);
+    writeMmio({ region, operations }, at, width, value, NO_ATTRIBUTES);
     return value;
   } catch (error) {
     if (!(error instanceof BusError)) throw error;

@@ -56,7 +56,7 @@ export class PseriesBoard implements Board, Snapshottable<PseriesBoardState> {
   /** @throws CommandError when the RAM cannot be had */
   constructor(parts: BoardParts) {
     const { context, memory, tree, types } = parts;
-    const { checks, events, faults } = context;
+    const { checks, events, faults, points } = context;
     registerPseriesTypes(types);
     installPlainRam(parts);
     this.interrupts = new InterruptLog(() => context.operations.current);
@@ -64,7 +64,7 @@ export class PseriesBoard implements Board, Snapshottable<PseriesBoardState> {
     const tables = createDevice(types, 'spapr-tce');
     tree.machine.addChild('spapr-tce', tables);
     tables.realize(tree.systemBus);
-    this.#unit = new SpaprTceUnit({ qomPath: tables.path, systemMemory: memory, checks, events, faults });
+    this.#unit = new SpaprTceUnit({ qomPath: tables.path, systemMemory: memory, checks, events, faults, points });
     context.units.add(this.#unit);
 
     const vioBridge = createVioBridge(types, this.#unit);

@@ -7,7 +7,7 @@ import { UsageError } from './usage-error.ts';
 export type HumanParameter =
   | { readonly kind: 'flag'; readonly letter: string }
   | { readonly kind: 'format' }
-  | { readonly kind: 'number'; readonly name: string }
+  | { readonly kind: 'number'; readonly name: string; readonly optional?: boolean }
   | { readonly kind: 'string'; readonly name: string; readonly optional?: boolean };
 
 /** One command of the human monitor, as data. */
@@ -66,6 +66,7 @@ function readArguments(command: HumanCommand, line: string, formats: DumpFormats
       continue;
     }
     if (parameter.kind === 'number') {
+      if (parameter.optional === true && rest.trim() === '') break;
       const { value, rest: after } = readExpression(rest);
       numbers.push(value);
       rest = after;

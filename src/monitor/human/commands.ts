@@ -15,6 +15,7 @@ import { HumanMonitor } from './monitor.ts';
 import { readKeyValues } from './key-values.ts';
 import { objectCommands } from './object-commands.ts';
 import { objectTreeText } from './object-tree.ts';
+import { traceCommand, traceTopic } from './traces.ts';
 
 /** What the running command may do once its text has gone out. */
 export type AfterReply = (action: () => void) => void;
@@ -80,6 +81,7 @@ function topics(machine: Machine, identity: Identity): HumanCommand[] {
     },
     simple(['pci'], 'show PCI info', () => (machine.rootBus === null ? '' : pciText(describePci(machine.rootBus)))),
     iommuTopic(machine),
+    traceTopic(machine),
     simple(['qtree'], 'show device tree', () =>
       deviceTreeText(machine.tree.systemBus, (device) => regionLines(machine, device)),
     ),
@@ -191,6 +193,11 @@ export function createHumanMonitor(
   afterReply: AfterReply,
   formats: DumpFormats,
 ): HumanMonitor {
-  const all = [...commands(machine, afterReply), ...memoryCommands(machine), ...objectCommands(machine)];
+  const all = [
+    ...commands(machine, afterReply),
+    ...memoryCommands(machine),
+    ...objectCommands(machine),
+    traceCommand(machine),
+  ];
   return new HumanMonitor(all, topics(machine, identity), formats);
 }

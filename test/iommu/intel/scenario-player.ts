@@ -1,3 +1,4 @@
+import type { MachineConfig } from '../../../src/machine/create.ts';
 import { EDU_BUFFER, EDU_BUFFER_SIZE, QtestDriver, type WordSize } from './qtest-driver.ts';
 import {
   bytesOf,
@@ -98,13 +99,15 @@ export class ScenarioPlayer {
   /** The page through which edu's buffer is filled and fetched. */
   readonly #staging: bigint;
 
-  constructor(scenario: Scenario) {
+  /** @param config - what else the machine is made with */
+  constructor(scenario: Scenario, config: Pick<MachineConfig, 'traceLog'> = {}) {
     this.#scenario = scenario;
     const machine = scenario.machine ?? {};
     const memory = BigInt(machine.ram_mb ?? 256) << 20n;
     this.#staging = memory - 0x2000n;
     const devices = machine.devices ?? [{ id: 'edu0', type: 'edu', addr: '03.0' } as const];
     this.#driver = new QtestDriver({
+      ...config,
       memory,
       devices: [
         { values: unitProperties(machine) },

@@ -179,6 +179,7 @@ describe('host devices', () => {
       ats: true,
       pageRequests: true,
       dirtyTracking: true,
+      errata772415: false,
       coherency: true,
     },
     flushDeviceTlb: () => 0,
