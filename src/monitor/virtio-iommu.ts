@@ -48,7 +48,7 @@ function requestOf(machine: Machine, args: Arguments): IommuRequest {
     if (value === undefined) throw new CommandError(`Parameter '${name}' is missing`);
     return value;
   };
-  const endpoint = (): number => args.endpoint ?? machine.findDevice(need('device')).requesterId();
+  const endpoint = (): number => args.endpoint ?? machine.findPciDevice(need('device')).requesterId();
   const type = args.request;
   switch (type) {
     case 'attach':
