@@ -14,35 +14,50 @@ function conversation(document: string, from: string, to: string): string[] {
   return blocks.join('').trim().split('\n');
 }
 
+/**
+ * Sends the commands of a conversation and holds what comes to what is shown; returns how many lines came. The replies
+ * of several commands in a row are left out: they are said to be empty. So are the first `unseen` lines.
+ */
+async function replay(shown: readonly string[], options: readonly string[] = [], unseen = 0): Promise<number> {
+  const daemon = await TestDaemon.start(options);
+  try {
+    const connection = await daemon.connection();
+    let count = unseen;
+    for (const [index, line] of shown.entries()) {
+      if (line.startsWith('{"execute"')) {
+        connection.send(`${line}\n`);
+        if (!(shown[index + 1] ?? '').startsWith('{"execute"') && index + 1 < shown.length) continue;
+        if ((await connection.lines(++count)).at(-1) !== '{"return": {}}') throw new Error(`after ${line}`);
+        continue;
+      }
+      const came = (await connection.lines(++count))[count - 1] ?? '';
+      expect(came.replace(/"timestamp": \{[^}]*\}/, '"timestamp": …')).toBe(line);
+    }
+    return count;
+  } finally {
+    await daemon.stop();
+  }
+}
+
 describe('README.md', () => {
   const readme = read('README.md');
 
   it('shows a tour that goes exactly like that', async () => {
     const shown = conversation(readme, '## Five minutes', '## With a guest');
     expect(shown.shift()).toMatch(/^\$ socat - UNIX-CONNECT:/);
-    const daemon = await TestDaemon.start();
-    try {
-      const connection = await daemon.connection();
-      let count = 0;
-      for (const [index, line] of shown.entries()) {
-        if (line.startsWith('{"execute"')) {
-          connection.send(`${line}\n`);
-          // The replies of several commands in a row are left out: they are said to be empty.
-          if (!(shown[index + 1] ?? '').startsWith('{"execute"') && index + 1 < shown.length) continue;
-          if ((await connection.lines(++count)).at(-1) !== '{"return": {}}') throw new Error(`after ${line}`);
-          continue;
-        }
-        const came = (await connection.lines(++count))[count - 1] ?? '';
-        expect(came.replace(/"timestamp": \{[^}]*\}/, '"timestamp": …')).toBe(line);
-      }
-      expect(count).toBeGreaterThan(20);
-    } finally {
-      await daemon.stop();
-    }
+    expect(await replay(shown)).toBeGreaterThan(20);
+  });
+
+  it('shows what happens on another platform, on a machine as it says', async () => {
+    const shown = conversation(readme, '## On other platforms', '## Talking to it');
+    const [, options = ''] = /`(-M pseries [^`]*)`/.exec(readme) ?? [];
+    expect(await replay(['{"execute": "qmp_capabilities"}', '{"return": {}}', ...shown], options.split(' '), 1)).toBe(
+      13,
+    );
   });
 
   it('shows what the built-in guest does, its events left out', async () => {
-    const shown = conversation(readme, '## With a guest', '## Talking to it');
+    const shown = conversation(readme, '## With a guest', '## On other platforms');
     const daemon = await TestDaemon.start();
     try {
       const connection = await daemon.connection();
@@ -77,7 +92,7 @@ describe('README.md', () => {
 
 describe('links', () => {
   it('between the documents lead somewhere', () => {
-    const links = ['README.md', 'ARCHITECTURE.md', 'docs/quirks.md'].flatMap((document) =>
+    const links = ['README.md', 'ARCHITECTURE.md', 'docs/quirks.md', 'docs/units.md'].flatMap((document) =>
       [...read(document).matchAll(/\]\(([^)#]+)(#[^)]*)?\)/g)].map((match) => join(dirname(document), match[1] ?? '')),
     );
     expect(links.length).toBeGreaterThan(4);

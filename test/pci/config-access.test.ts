@@ -115,7 +115,7 @@ describe('base address registers', () => {
   it('of 64 bits decode above 4 GiB', () => {
     const rig = new MachineRig();
     rig.add({ driver: 'vfio-pci', id: 'nic0', host: '3b:00.0' });
-    const device = rig.machine.findDevice('nic0');
+    const device = rig.machine.findPciDevice('nic0');
     device.writeConfig(0x14, 4, 0x8);
     device.writeConfig(0x10, 4, 0x1234_0000);
     expect(device.registers.bars.addressOf(device.identity.bars![0]!)).toBe(0x8_1234_0000n);
@@ -163,27 +163,27 @@ describe('bridges', () => {
 
   it('to conventional PCI make requests in the name of their own bus', () => {
     const { rig, ports } = q35(port, below, edu);
-    const device = rig.machine.findDevice('e');
+    const device = rig.machine.findPciDevice('e');
     expect(device.requesterId()).toBe(0);
     ports.writeConfig(0, 0x28, 0x18, 4, 0x0002_0100);
     ports.writeConfig(1, 0, 0x18, 4, 0x0002_0201);
     expect(device.requesterId()).toBe(0x0200);
     expect(device.bus.aliasOf(device.devfn)).toEqual({ bus: device.bus, devfn: 0 });
-    expect(rig.machine.findDevice('br1').requesterId()).toBe(0x0100);
+    expect(rig.machine.findPciDevice('br1').requesterId()).toBe(0x0100);
   });
 
   it('share one address space among what is behind them', () => {
     const { rig } = q35({ driver: 'intel-iommu' }, port, below, edu, { ...edu, id: 'f', addr: '3' });
     const { machine } = rig;
-    expect(machine.findDevice('e').addressSpace).toBe(machine.findDevice('f').addressSpace);
-    expect(machine.findDevice('e').addressSpace).not.toBe(machine.findDevice('br1').addressSpace);
+    expect(machine.findPciDevice('e').addressSpace).toBe(machine.findPciDevice('f').addressSpace);
+    expect(machine.findPciDevice('e').addressSpace).not.toBe(machine.findPciDevice('br1').addressSpace);
   });
 
   it('turn interrupt pins by the slot', () => {
     const { rig } = q35(port, below, edu);
     const lines: number[] = [];
     rig.machine.interruptLines.watch((line) => lines.push(line));
-    rig.machine.findDevice('e').setInterruptLevel(true);
+    rig.machine.findPciDevice('e').setInterruptLevel(true);
     // INTA# of slot 2 is INTC# behind slot 0 of rp1, and of slot 5 of the root bus PIRQ (5 + 2) mod 4 + E.
     expect(lines).toEqual([16 + 4 + 3]);
   });
@@ -195,6 +195,6 @@ describe('bridges', () => {
     ports.writeConfig(0, 0x28, 0x3e, 2, 0x40);
     ports.writeConfig(0, 0x28, 0x3e, 2, 0);
     expect(ports.readConfig(1, 0, 0x04, 2)).toBe(0);
-    expect(rig.machine.findDevice('e').busMasterEnabled).toBe(false);
+    expect(rig.machine.findPciDevice('e').busMasterEnabled).toBe(false);
   });
 });

@@ -77,12 +77,12 @@ describe('machine viommu', () => {
     const rig = new MachineRig();
     rig.add({ driver: 'edu', id: 'a', bus: 'rp0', addr: '0', multifunction: 'on' });
     const address = (id: string): bigint | null => {
-      const device = rig.machine.findDevice(id);
+      const device = rig.machine.findPciDevice(id);
       return device.registers.bars.addressOf(device.identity.bars![0]!);
     };
     const window = describePci(rig.machine.rootBus!)[0]!.devices.find(({ qdev_id }) => qdev_id === 'rp0')!.pci_bridge!;
     expect(address('a')).toBe(window.bus.memory_range.base);
-    expect(rig.machine.findDevice('a').busMasterEnabled).toBe(true);
+    expect(rig.machine.findPciDevice('a').busMasterEnabled).toBe(true);
     const before = address('a');
     rig.machine.operations.run(() => rig.machine.reset());
     expect(address('a')).toBe(before);
@@ -92,7 +92,7 @@ describe('machine viommu', () => {
 
   it('has a bare q35 leave everything at 0', () => {
     const rig = new MachineRig({ type: 'q35', devices: [{ values: { driver: 'edu', id: 'e' } }] });
-    const edu = rig.machine.findDevice('e');
+    const edu = rig.machine.findPciDevice('e');
     expect([edu.busMasterEnabled, edu.readConfig(4, 2), edu.readConfig(0x10, 4)]).toEqual([false, 0, 0]);
   });
 });

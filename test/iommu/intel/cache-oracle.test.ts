@@ -185,7 +185,7 @@ class Side {
 
   /** What the device reads at that page: the byte with which its target is filled, or null where it cannot. */
   read(index: number, address: bigint): number | null {
-    const device = this.#driver.machine.findDevice(index === 0 ? '0000:00:03.0' : '0000:00:12.0');
+    const device = this.#driver.machine.findPciDevice(index === 0 ? '0000:00:03.0' : '0000:00:12.0');
     const byte = new Uint8Array(1);
     const { ok } = this.#driver.machine.operations.run(() => device.dmaRead(address, byte));
     return ok ? byte[0]! : null;

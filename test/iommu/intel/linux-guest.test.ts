@@ -66,7 +66,7 @@ function restoredGuest(): QtestDriver {
 }
 
 function findFunction(driver: QtestDriver, name: string): { unit: IommuUnit; device: PciDevice } {
-  const device = driver.machine.findDevice(`0000:${name}`);
+  const device = driver.machine.findPciDevice(`0000:${name}`);
   const unit = driver.machine.spaceOf(device)?.unit ?? null;
   if (unit === null) throw new Error(`${name} has no unit in front of it`);
   return { unit, device };

@@ -62,7 +62,7 @@ export class GuestPlay {
       case 'bypass':
       case 'auto':
         this.settle();
-        this.rig.must(() => this.rig.unit.setBypass(this.rig.space(step.device), step.kind as 'bypass' | 'auto'));
+        this.rig.must(() => this.rig.unit.setBypass(this.rig.space(step.device), step.kind));
         expect(this.rig.space(step.device).bypass).toBe(step.kind === 'bypass' || !this.#isJudged(step.device));
         break;
       case 'replay':

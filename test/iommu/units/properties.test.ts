@@ -35,7 +35,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('unmap'), device, slot, flush: fc.constant(false) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('bypass', 'auto'), device }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('replay', 'reset', 'load') }) },
-) as fc.Arbitrary<Step>;
+);
 
 describe.each(SETUPS)('$name', ({ platform, properties }) => {
   it('leads where a naive walk leads, and all that shadow it have the same, after any steps of a guest', () => {
