@@ -131,7 +131,10 @@ export class Machine {
     this.tree = buildTree(types, type);
     this.tree.machine.memorySize = memory;
     this.characterDevices = new CharacterDevices(this.tree.root.child('chardevs')!);
-    for (const region of [system, this.io.root]) addRegion(this.tree.unattached, region);
+    for (const region of [system, this.io.root]) {
+      addRegion(this.tree.unattached, region);
+      region.owner = { kind: 'obj', path: this.tree.unattached.path, role: 'parent' };
+    }
     const pci = MemoryRegion.container(topology, 'pci', 1n << 64n);
     const decodes = { memory: pci, io: this.io.root };
     this.rootBus = type.pci ? buildQ35(types, this.tree, this.memory, decodes) : null;
