@@ -1,5 +1,5 @@
 import { CommandError } from '../core/errors.ts';
-import { type PropertyKind, type PropertyPlace, uint64 } from '../qom/kinds.ts';
+import { type PropertyKind, type PropertyPlace, uint16, uint64 } from '../qom/kinds.ts';
 
 /** A range of the command line: `3`, or `0-3` with both ends. */
 function readRange(text: string, place: PropertyPlace): bigint[] {
@@ -20,4 +20,14 @@ export const integerList: PropertyKind<readonly bigint[]> = {
     return [...new Set(numbers)].toSorted((a, b) => (a < b ? -1 : 1));
   },
   encode: (value) => [...value],
+};
+
+/** Nodes of NUMA: QEMU reads each as 16 bits, and knows no name for an element that is out of range. */
+export const nodeList: PropertyKind<readonly bigint[]> = {
+  ...integerList,
+  parseJson(value, place) {
+    const nodes = integerList.parseJson(value, place);
+    for (const node of nodes) uint16.parseJson(node, { ...place, name: 'null' });
+    return nodes;
+  },
 };

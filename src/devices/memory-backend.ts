@@ -7,7 +7,7 @@ import type { QomObject } from '../qom/object.ts';
 import { objectProperty, type Property } from '../qom/property.ts';
 import type { QomType } from '../qom/type-registry.ts';
 import type { DeviceContext } from './context.ts';
-import { integerList } from './integer-list.ts';
+import { nodeList } from './integer-list.ts';
 import { inUse, UserObject } from './user-object.ts';
 
 /** QEMU knows this many nodes of NUMA. */
@@ -66,7 +66,7 @@ export const memoryBackendProperties = {
     },
   }),
   reserve: objectProperty('reserve', bool, true, { description: description.reserve }),
-  hostNodes: objectProperty<readonly bigint[]>('host-nodes', integerList, [], {
+  hostNodes: objectProperty<readonly bigint[]>('host-nodes', nodeList, [], {
     description: description.hostNodes,
     apply: (object, nodes) => {
       const bad = nodes.find((node) => node >= MAX_NODES);

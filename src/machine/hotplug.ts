@@ -33,6 +33,10 @@ export interface HotplugState {
   readonly anonymous: number;
 }
 
+function staysAtReset(device: Device): boolean {
+  return device instanceof PciBridge && !device.hotplugged;
+}
+
 /** Devices coming and going: device_add, device_del, and the unplugs that wait for a guest. */
 export class Hotplug implements Snapshottable<HotplugState> {
   readonly #parts: HotplugParts;
@@ -71,7 +75,8 @@ export class Hotplug implements Snapshottable<HotplugState> {
   /** @throws CommandError with QEMU's sentences; nothing has changed then */
   add(values: DeviceValues, typed: boolean): Device {
     const { id } = values;
-    if (!this.#ready && typeof id === 'string' && this.#parts.tree.peripheral.child(id) !== null) {
+    // Options in JSON form pass by the list of ids that QEMU keeps of the others.
+    if (!this.#ready && !typed && typeof id === 'string' && this.#parts.tree.peripheral.child(id) !== null) {
       throw new CommandError(`Duplicate ID '${id}' for device`);
     }
     const device = addDevice(this.context, values, { hotplug: this.#ready, typed });
@@ -90,12 +95,15 @@ export class Hotplug implements Snapshottable<HotplugState> {
     else this.#pending = [...this.#pending, device];
   }
 
-  /** A reset ends what no guest has acknowledged. A slot goes as a whole, with functions that nobody asked for. */
+  /**
+   * A reset ends what no guest has acknowledged. A slot goes as a whole, with functions that nobody asked for. A bridge
+   * that was there from the start stays, and its unplug stays pending for ever, as QEMU leaves it.
+   */
   completePending(afterReply: AfterReply): void {
     const { rootBus } = this.#parts;
     const ejected = rootBus === null ? [] : this.#ejected(rootBus);
     for (const device of ejected) if (device.realized) this.#take(device, afterReply);
-    for (let [device] = this.#pending; device !== undefined; [device] = this.#pending) this.#take(device, afterReply);
+    for (const device of this.#pending) if (device.realized && !staysAtReset(device)) this.#take(device, afterReply);
   }
 
   save(): HotplugState {
@@ -117,7 +125,10 @@ export class Hotplug implements Snapshottable<HotplugState> {
     );
     const slots = newestFirst.filter((device) => this.#pending.includes(device)).map(({ slot }) => slot);
     const ordered = [...new Set(slots)].toSorted((a, b) => a - b);
-    return [...below, ...ordered.flatMap((slot) => newestFirst.filter((device) => device.slot === slot))];
+    return [
+      ...below,
+      ...ordered.flatMap((slot) => newestFirst.filter((device) => device.slot === slot && !staysAtReset(device))),
+    ];
   }
 
   /** Removes a device, after what sits behind it: a bridge takes its bus along. */

@@ -1,4 +1,16 @@
-import { bool, link, onOffAuto, type PropertyKind, size, str, string, uint64 } from '../qom/kinds.ts';
+import { CommandError } from '../core/errors.ts';
+import {
+  bool,
+  enumeration,
+  int64,
+  link,
+  onOffAuto,
+  type PropertyKind,
+  size,
+  str,
+  string,
+  uint64,
+} from '../qom/kinds.ts';
 import type { QomObject } from '../qom/object.ts';
 import { objectProperty, type Property, readonlyProperty } from '../qom/property.ts';
 import type { QomValue } from '../qom/value.ts';
@@ -9,12 +21,39 @@ import { MachineObject } from './machine-object.ts';
  * are taken and told, because harnesses always pass them, and change nothing.
  */
 
+const LARGEST_FIRMWARE = 16n << 20n;
+
 const int: PropertyKind<bigint> = { ...uint64, type: 'int' };
 /** QEMU spells it as the C type. */
 const uint64T: PropertyKind<bigint> = { ...uint64, type: 'uint64_t' };
 
 function setting<Value>(name: string, kind: PropertyKind<Value>, value: Value, description?: string): Property<Value> {
   return objectProperty(name, kind, value, description === undefined ? {} : { description });
+}
+
+/** As `setting`, of values for which `refusal` has no sentence. */
+function limited<Value>(
+  name: string,
+  kind: PropertyKind<Value>,
+  value: Value,
+  description: string,
+  refusal: (value: Value) => string | null,
+): Property<Value> {
+  const property: Property<Value> = objectProperty(name, kind, value, {
+    description,
+    apply: (object, given) => {
+      const sentence = refusal(given);
+      if (sentence !== null) throw new CommandError(sentence);
+      object.assign(property, given);
+    },
+  });
+  return property;
+}
+
+function tooLong(name: string, text: string | null, limit: number): string | null {
+  return Buffer.byteLength(text ?? '') > limit
+    ? `User specified ${name} value is bigger than ${limit} bytes in size`
+    : null;
 }
 
 /** A property of a structured type: it tells what the command line settled. */
@@ -60,7 +99,7 @@ export const machineProperties: readonly Property<unknown>[] = [
   setting('memory-encryption', string, null, 'Set memory encryption object to use'),
   structure('smp', 'SMPConfiguration', 'CPU topology', () => ({ ...oneProcessor })),
   setting('dump-guest-core', bool, true, 'Include guest memory in a core dump'),
-  setting('phandle-start', int, 0n, 'The first phandle ID we may generate dynamically'),
+  setting('phandle-start', { ...int64, type: 'int' }, 0n, 'The first phandle ID we may generate dynamically'),
   setting('dumpdtb', string, null, 'Dump current dtb to a file and quit'),
   readonlyProperty('memory-backend', link('memory-backend'), (object) => machineOf(object).memoryBackend, {
     description: 'Set RAM backendValid value is ID of hostmem based backend',
@@ -77,33 +116,47 @@ export const x86Properties: readonly Property<unknown>[] = [
   setting('acpi', onOffAuto, 'auto', 'Enable ACPI'),
   setting('pit', onOffAuto, 'auto', 'Enable i8254 PIT'),
   setting('pic', onOffAuto, 'auto', 'Enable i8259 PIC'),
-  setting(
+  limited(
     'x-oem-table-id',
     string,
     'BXPC    ',
     'Override the default value of field OEM Table ID in ACPI table header.The string may be up to 8 bytes in size',
+    (text) => tooLong('x-oem-table-id', text, 8),
   ),
   setting('bus-lock-ratelimit', uint64T, 0n, 'Set the ratelimit for the bus locks acquired in VMs'),
   structure('sgx-epc', 'SgxEPC', 'SGX EPC device', () => []),
-  setting(
+  limited(
     'x-oem-id',
     string,
     'BOCHS ',
     'Override the default value of field OEMID in ACPI table header.The string may be up to 6 bytes in size',
+    (text) => tooLong('x-oem-id', text, 6),
   ),
 ];
 
 /** Of PCs. */
 export const pcProperties: readonly Property<unknown>[] = [
-  setting('max-fw-size', size, 0x80_0000n, 'Maximum combined firmware size'),
+  limited('max-fw-size', size, 0x80_0000n, 'Maximum combined firmware size', (bytes) =>
+    bytes > LARGEST_FIRMWARE
+      ? `User specified max allowed firmware size ${bytes} is greater than 16MiB. If combined firwmare size exceeds ` +
+        '16MiB the system may not boot, or experience intermittentstability issues.'
+      : null,
+  ),
   setting('default-bus-bypass-iommu', bool, false),
   readonlyProperty('device-memory-region-size', int, () => 0n),
   setting('sata', bool, true, 'Enable/disable Serial ATA bus'),
   setting('vmport', onOffAuto, 'on', 'Enable vmport (pc & q35)'),
   setting('i8042', bool, true),
   setting('hpet', bool, true, 'Enable/disable high precision event timer emulation'),
-  setting('smbios-entry-point-type', str, '32', 'SMBIOS Entry Point type [32, 64]'),
-  setting('max-ram-below-4g', size, 1n << 32n, 'Maximum ram below the 4G boundary (32bit boundary)'),
+  setting(
+    'smbios-entry-point-type',
+    { ...enumeration('SmbiosEntryPointType', ['32', '64']), type: 'str' },
+    '32',
+    'SMBIOS Entry Point type [32, 64]',
+  ),
+  limited('max-ram-below-4g', size, 1n << 32n, 'Maximum ram below the 4G boundary (32bit boundary)', (bytes) =>
+    bytes > 1n << 32n ? `Machine option 'max-ram-below-4g=${bytes}' expects size less than or equal to 4G` : null,
+  ),
   setting('smbus', bool, true, 'Enable/disable system management bus'),
 ];
 

@@ -130,7 +130,10 @@ export class Machine {
     this.tree = buildTree(types, type);
     this.tree.machine.memorySize = memory;
     this.characterDevices = new CharacterDevices(this.tree.root.child('chardevs')!);
-    for (const region of [system, this.io.root]) addRegion(this.tree.unattached, region);
+    for (const region of [system, this.io.root]) {
+      addRegion(this.tree.unattached, region);
+      region.owner = { kind: 'obj', path: this.tree.unattached.path, role: 'parent' };
+    }
     this.board = buildBoard(type.board, {
       type,
       types,

@@ -1,3 +1,4 @@
+import { bucketOf } from '../core/dictionary-bucket.ts';
 import { CommandError, messageOf } from '../core/errors.ts';
 import { isIdentifier } from '../core/identifier.ts';
 import type { Bus } from './bus.ts';
@@ -64,7 +65,9 @@ function setGlobals(device: Device, types: TypeRegistry): void {
 }
 
 function setProperties(device: Device, values: Values, typed: boolean): void {
-  for (const [name, value] of Object.entries(values)) {
+  // QEMU sets properties in the order of its dictionary: that decides which of several faults is told.
+  const members = Object.entries(values).toSorted(([a], [b]) => bucketOf(a) - bucketOf(b));
+  for (const [name, value] of members) {
     if (name === 'driver' || name === 'bus' || name === 'id') continue;
     if (typed) {
       device.setJson(name, value);

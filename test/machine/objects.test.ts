@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { qomSet } from '../../src/qom/commands.ts';
 import { MachineRig } from './support.ts';
 
 function rigWith(): {
@@ -47,6 +48,9 @@ describe('object-add and object-del as QEMU answers', () => {
     );
     expect(ram({ id: 'a', size: 4096, policy: 'bind' })).toBe('host-nodes must be set for policy bind');
     expect(ram({ id: 'a', size: 4096, policy: 'bind', 'host-nodes': [200] })).toBe('Invalid host-nodes value: 200');
+    for (const node of [-1, 70_000]) {
+      expect(ram({ id: 'a', size: 4096, 'host-nodes': [node] })).toBe("Parameter 'null' expects uint16_t");
+    }
     expect(ram({ id: 'a', size: 4096, 'host-nodes': '0' })).toBe(
       "Invalid parameter type for 'host-nodes', expected: array",
     );
@@ -142,5 +146,38 @@ describe('the host IOMMU', () => {
       formats: ['vtd-ecs'],
       ats: false,
     });
+  });
+});
+
+describe('qom-set as QEMU refuses it', () => {
+  const { rig, add } = rigWith();
+  add({ 'qom-type': 'iothread', id: 'io' });
+
+  it.each([
+    ['/objects/io', 'thread-pool-min', 100n, 'bad thread-pool-min/thread-pool-max values'],
+    ['/objects/io', 'thread-pool-max', 0n, 'bad thread-pool-min/thread-pool-max values'],
+    ['/objects/io', 'thread-pool-max', 10n, '{}'],
+    ['/machine', 'phandle-start', '4', "Invalid parameter type for 'phandle-start', expected: integer"],
+    ['/machine', 'phandle-start', -1n, '{}'],
+    [
+      '/machine',
+      'max-ram-below-4g',
+      8n << 30n,
+      "Machine option 'max-ram-below-4g=8589934592' expects size less than or equal to 4G",
+    ],
+    ['/machine', 'max-ram-below-4g', 1n << 30n, '{}'],
+    ['/machine', 'smbios-entry-point-type', 'zz', "Parameter 'smbios-entry-point-type' does not accept value 'zz'"],
+    ['/machine', 'smbios-entry-point-type', '64', '{}'],
+    [
+      '/machine',
+      'max-fw-size',
+      100n << 20n,
+      'User specified max allowed firmware size 104857600 is greater than 16MiB. If combined firwmare size exceeds ' +
+        '16MiB the system may not boot, or experience intermittentstability issues.',
+    ],
+    ['/machine', 'x-oem-id', 'toolong', 'User specified x-oem-id value is bigger than 6 bytes in size'],
+    ['/machine', 'x-oem-table-id', 'muchtoolong', 'User specified x-oem-table-id value is bigger than 8 bytes in size'],
+  ])('%s %s %s', (path, property, value, answer) => {
+    expect(rig.command(() => qomSet(rig.machine.qom, path, property, value))).toBe(answer);
   });
 });

@@ -32,9 +32,8 @@ describe('trace points of VFIO', () => {
       expect.stringMatching(/^vfio_listener_region_add_ram region_add \[ram\] 0x0 - 0xffffff \[0x[0-9a-f]+\]$/),
     );
     expect(attached).toContainEqual('vfio_listener_region_add_skip SKIPPING region_add 0xfee00000 - 0xfeefffff');
-    const [unit] = machine.units;
-    const device = machine.findDevice('nic0');
-    rig.command(() => unit!.setBypass(device.bus, device.devfn, 'translate'));
+    const space = machine.spaceOf(machine.findDevice('nic0'))!;
+    rig.command(() => space.unit.setBypass(space, 'translate'));
     const switched = told();
     expect(switched).toContainEqual('vfio_listener_region_del region_del 0x0 - 0xffffff');
     expect(switched).toContainEqual('vfio_listener_region_del_skip SKIPPING region_del 0xfed90000 - 0xfed9022f');

@@ -237,3 +237,27 @@ describe('a vfio-pci device that leaves', () => {
     expect(rig.machine.notifiers().map(({ kind }) => kind)).toEqual(['object']);
   });
 });
+
+describe('a bridge that was there from the start', () => {
+  it('stays at a reset, with what is behind it, and its unplug stays pending', () => {
+    const rig = new MachineRig({
+      ...q35,
+      devices: [...q35.devices, { values: { driver: 'pcie-pci-bridge', id: 'br', bus: 'rp1' } }],
+    });
+    rig.add({ driver: 'edu', id: 'e0', bus: 'br', addr: '3' });
+    expect(rig.remove('br')).toBe('{}');
+    rig.take();
+    rig.command((afterReply) => rig.machine.reset(afterReply));
+    expect(rig.take().filter((text) => text.startsWith('DEVICE_DELETED'))).toEqual([]);
+    expect(rig.remove('br')).toBe('Device br is already in the process of unplug');
+    expect(rig.machine.findDevice('e0').id).toBe('e0');
+  });
+});
+
+describe('several faults in one device_add', () => {
+  it('are told in the order of the dictionary of QEMU', () => {
+    const rig = new MachineRig();
+    expect(rig.add({ driver: 'edu', foo: 'x', bar: 'y' })).toBe("Property 'edu.bar' not found");
+    expect(rig.add({ driver: 'edu', addr: '20', 'acpi-index': -1 })).toBe("Parameter 'acpi-index' expects uint32_t");
+  });
+});

@@ -53,7 +53,10 @@ describe('lines and their texts, as QEMU answers them', () => {
     ['  info   version  ', '7.2.22\r\n'],
     ['info mtree', 'flags \r\nsecond line\r\n'],
     ['info mtree -f -o', 'flags fo\r\nsecond line\r\n'],
-    ['info mtree -fo', 'flags fo\r\nsecond line\r\n'],
+    [
+      'info mtree -fo',
+      'mtree: extraneous characters at the end of line\r\nTry "help info mtree" for more information\r\n',
+    ],
     ['info mtree -x', 'mtree: unsupported option -x\r\nTry "help info mtree" for more information\r\n'],
     [
       'info mtree zzz',

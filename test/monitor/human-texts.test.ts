@@ -18,6 +18,9 @@ function monitorOf(...[config]: Parameters<typeof createMachine>): (line: string
 const usage = (sentence: string, command: string): string =>
   `${sentence}\nTry "help ${command}" for more information\n`;
 
+const IDENTIFIER = "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.\n";
+const HOST_NODES = "Error: Invalid parameter type for 'host-nodes', expected: array\n";
+
 // Recorded from QEMU 7.2.22 with -M none.
 describe('expressions and formats, line after line, as QEMU answers them', () => {
   const ask = monitorOf({ type: 'none' });
@@ -148,6 +151,40 @@ describe('objects by the human monitor', () => {
     ['object_del m', ''],
     ['object_del m', "Error: object 'm' not found\n"],
   ])('%j', (line, text) => {
+    expect(ask(line)).toBe(text);
+  });
+});
+
+// Recorded from QEMU 7.2.22 with -M q35 -m 64 -S.
+describe('how lines are read, as QEMU reads them', () => {
+  const ask = monitorOf({ type: 'q35', memory: 64n << 20n });
+  const extraneous = (command: string, name: string): string =>
+    usage(`${name}: extraneous characters at the end of line`, command);
+
+  it.each([
+    ['xp/2gx 0', '0000000000000000: 0x0000000000000000 0x0000000000000000\n'],
+    ['/x 0', "unknown command: ''\n"],
+    [
+      'xp /2c 0',
+      "0000000000000000: '\\x00' '\\x00' '\\x00' '\\x00' '\\x00' '\\x00' '\\x00' '\\x00' '\\x00' '\\x00' '\\x00' " +
+        "'\\x00' '\\x00' '\\x00' '\\x00' '\\x00'\n",
+    ],
+    ['xp /xw 010', '0000000000000008: 0x00000000\n'],
+    ['xp /x 09', extraneous('xp', 'xp')],
+    ['xp /x 0x', extraneous('xp', 'xp')],
+    ['info mtree -fd', extraneous('info mtree', 'mtree')],
+    ['info mtree -f -f', usage('mtree: unsupported option -f', 'info mtree')],
+    ['object_add iothread,id=1x', "Error: Parameter 'id' expects an identifier\n" + IDENTIFIER],
+    ['object_add memory-backend-ram,id=h,size=1M,host-nodes=0,policy=bind', HOST_NODES],
+    ['device_add edu,id=1x,bus=rp0', 'Try "help device_add" for more information\n'],
+    ['qom-set /machine kernel a b', ''],
+    ['qom-get /machine kernel', '"a b"\n'],
+    ['qom-set /machine kernel "a b"', ''],
+    ['qom-get /machine kernel', '"\\"a b\\""\n'],
+    ['qom-set -j /machine kernel "a b"', ''],
+    ['qom-get /machine kernel', '"a b"\n'],
+    ['qom-set /machine kernel   ', usage('qom-set: string expected', 'qom-set')],
+  ])('%s', (line, text) => {
     expect(ask(line)).toBe(text);
   });
 });

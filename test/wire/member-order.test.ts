@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { bucketOf, membersInWireOrder } from '../../src/wire/member-order.ts';
+import { bucketOf } from '../../src/core/dictionary-bucket.ts';
+import { membersInWireOrder } from '../../src/wire/member-order.ts';
 import type { WireObject } from '../../src/wire/values.ts';
 import { latin1, piecesOf, readChunks } from './reading.ts';
 

@@ -3,12 +3,14 @@ import type { DumpFormat, DumpFormats } from './dump-format.ts';
 import { readExpression } from './expression.ts';
 import { UsageError } from './usage-error.ts';
 
-/** A parameter of a human monitor command: a flag (`-f`), a format (`/4gx`), an expression, or a word. */
+/** A parameter of a human monitor command: a flag (`-f`), a format (`/4gx`), an expression, a word, or a whole line. */
 export type HumanParameter =
   | { readonly kind: 'flag'; readonly letter: string }
   | { readonly kind: 'format' }
   | { readonly kind: 'number'; readonly name: string; readonly optional?: boolean }
-  | { readonly kind: 'string'; readonly name: string; readonly optional?: boolean };
+  | { readonly kind: 'string'; readonly name: string; readonly optional?: boolean }
+  /** What is left of the line, as it stands. */
+  | { readonly kind: 'line'; readonly name: string; readonly optional?: boolean };
 
 /** One command of the human monitor, as data. */
 export interface HumanCommand {
@@ -35,6 +37,12 @@ export function nextWord(text: string): { word: string; rest: string } {
   return { word: match[1]!, rest: text.slice(match[0].length) };
 }
 
+/** Splits off the name of a command, which a format may follow at once: `xp/4gx 0`. */
+export function commandName(text: string): { word: string; rest: string } {
+  const match = /^\s*([^\s/]*)\s*/.exec(text)!;
+  return { word: match[1]!, rest: text.slice(match[0].length) };
+}
+
 /** Splits off a word that may stand in double quotes, in which a backslash escapes. */
 function nextString(text: string): { word: string; rest: string } {
   const quoted = /^\s*"((?:[^"\\]|\\.)*)"\s*/.exec(text);
@@ -49,18 +57,21 @@ function readArguments(command: HumanCommand, line: string, formats: DumpFormats
   const strings: string[] = [];
   const numbers: bigint[] = [];
   let format: DumpFormat = { count: 1, radix: 'x', size: 1 };
-  const known = command.parameters.flatMap((parameter) => (parameter.kind === 'flag' ? [parameter.letter] : []));
   let rest = line.trimStart();
-  while (known.length > 0 && /^-[^\s\d]/.test(rest)) {
-    const { word, rest: after } = nextWord(rest);
-    for (const letter of word.slice(1)) {
-      if (!known.includes(letter)) throw new UsageError(`${shown}: unsupported option -${letter}`);
+  for (const [index, parameter] of command.parameters.entries()) {
+    if (parameter.kind === 'flag') {
+      // Flags come in the order of the table, each with its own dash; one that only a later place takes is left to it.
+      const letter = /^-([^\s\d])/.exec(rest)?.[1];
+      if (letter === undefined) continue;
+      const takers = command.parameters.slice(index);
+      if (!takers.some((taker) => taker.kind === 'flag' && taker.letter === letter)) {
+        throw new UsageError(`${shown}: unsupported option -${letter}`);
+      }
+      if (letter !== parameter.letter) continue;
       flags.add(letter);
+      rest = rest.slice(2).trimStart();
+      continue;
     }
-    rest = after;
-  }
-  for (const parameter of command.parameters) {
-    if (parameter.kind === 'flag') continue;
     if (parameter.kind === 'format') {
       ({ format, rest } = formats.read(rest));
       continue;
@@ -72,7 +83,7 @@ function readArguments(command: HumanCommand, line: string, formats: DumpFormats
       rest = after;
       continue;
     }
-    const { word, rest: after } = nextString(rest);
+    const { word, rest: after } = parameter.kind === 'line' ? { word: rest, rest: '' } : nextString(rest);
     if (word === '') {
       if (parameter.optional === true) break;
       throw new UsageError(`${shown}: string expected`);

@@ -1,3 +1,4 @@
+import { isIdentifier } from '../../core/identifier.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { flatViewText, memoryTreeText } from '../../memory/tree-text.ts';
 import { describePci } from '../../pci/query.ts';
@@ -165,7 +166,11 @@ function commands(machine: Machine, afterReply: AfterReply): HumanCommand[] {
       usage: 'driver[,prop=value][,...]',
       help: 'add device, like -device on the command line',
       run: ({ strings }) => {
-        machine.deviceAdd(readKeyValues(strings[0] ?? '', 'driver'));
+        const values = readKeyValues(strings[0] ?? '', 'driver');
+        // QEMU's reason goes to its standard error; the monitor shows the hint alone.
+        if (values['id'] !== undefined && !isIdentifier(values['id']))
+          return 'Try "help device_add" for more information\n';
+        machine.deviceAdd(values);
         return '';
       },
     },

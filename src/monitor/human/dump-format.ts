@@ -102,12 +102,12 @@ function littleEndian(bytes: Uint8Array): bigint {
 /** Reads a line's bytes; null where nothing answers. */
 export type ReadBytes = (address: bigint, length: number) => Uint8Array | null;
 
-/** The text of `xp`: lines of 16 bytes, or of 8 for single bytes. */
+/** The text of `xp`: lines of 16 bytes, or of 8 where the size asked for is one byte; characters are bytes always. */
 export function dumpText(address: bigint, format: DumpFormat, read: ReadBytes): string {
   const { radix } = format;
   const length = format.size * format.count;
   const size = radix === 'c' ? 1 : format.size;
-  const width = size === 1 ? 8 : 16;
+  const width = format.size === 1 ? 8 : 16;
   let text = '';
   for (let done = 0; done < length; done += width) {
     const at = BigInt.asUintN(64, address + BigInt(done));

@@ -101,9 +101,10 @@ class Reader {
     found.lastIndex = this.#at;
     const digits = found.exec(this.#text)?.[0];
     if (digits === undefined) throw new UsageError(`invalid char '${this.#peek()}' in expression`);
-    const octal = /^0[0-7]+/.exec(digits)?.[0];
+    // As strtoull does: digits behind a leading 0 are octal, and the first that is not ends the number.
+    const octal = /^0[0-7]*(?=[0-9]|$)/.exec(digits)?.[0];
     const taken = octal ?? digits;
-    const value = BigInt(octal === undefined ? digits.replace(/^0+(?=[1-9])/, '') : `0o${octal.slice(1)}`);
+    const value = BigInt(octal === undefined ? digits : `0o${octal}`);
     if (value > LARGEST) throw new UsageError('number too large');
     this.#at += taken.length;
     this.#skip();

@@ -1,4 +1,4 @@
-import { type HumanCommand, nextWord, runHumanCommand } from './command.ts';
+import { commandName, type HumanCommand, nextWord, runHumanCommand } from './command.ts';
 import { DumpFormats } from './dump-format.ts';
 
 const lineOfHelp = (prefix: string, command: HumanCommand): string => {
@@ -29,8 +29,8 @@ export class HumanMonitor {
   }
 
   #run(line: string): string {
-    const { word, rest } = nextWord(line);
-    if (word === '') return '';
+    const { word, rest } = commandName(line);
+    if (word === '' && rest === '') return '';
     if (word === 'info') return this.#runInfo(rest);
     if (word === 'help' || word === '?') return this.#runHelp(rest);
     const command = this.#commands.find(({ names }) => names.includes(word));

@@ -1,10 +1,19 @@
 import { CommandError } from '../../core/errors.ts';
 import type { Machine } from '../../machine/machine.ts';
+import { isIdentifier } from '../../core/identifier.ts';
 import { qomGet, qomList } from '../../qom/commands.ts';
 import { resolvePath } from '../../qom/tree.ts';
 import type { QomValue } from '../../qom/value.ts';
 import type { HumanCommand } from './command.ts';
 import { readKeyValues } from './key-values.ts';
+
+/** QEMU explains to people what an identifier is. @throws CommandError */
+function checkIdentifier(id: string | undefined): void {
+  if (id === undefined || isIdentifier(id)) return;
+  throw new CommandError(
+    "Parameter 'id' expects an identifier\nIdentifiers consist of letters, digits, '-', '.', '_', starting with a letter.",
+  );
+}
 
 /** A value as JSON over several lines. */
 function valueText(value: QomValue): string {
@@ -29,7 +38,12 @@ export function objectCommands(machine: Machine): HumanCommand[] {
       usage: '[qom-type=]type,id=str[,prop=value][,...]',
       help: 'create QOM object',
       run: ({ strings }) => {
-        machine.objectAdd(readKeyValues(strings[0]!, 'qom-type'), { typed: false });
+        const values = readKeyValues(strings[0]!, 'qom-type');
+        if (values['host-nodes'] !== undefined) {
+          throw new CommandError("Invalid parameter type for 'host-nodes', expected: array");
+        }
+        checkIdentifier(values['id']);
+        machine.objectAdd(values, { typed: false });
         return '';
       },
     },
@@ -71,7 +85,7 @@ export function objectCommands(machine: Machine): HumanCommand[] {
         { kind: 'flag', letter: 'j' },
         { kind: 'string', name: 'path' },
         { kind: 'string', name: 'property' },
-        { kind: 'string', name: 'value' },
+        { kind: 'line', name: 'value' },
       ],
       usage: '[-j] path property value',
       help: 'set QOM property.\n\t\t\t-j: the value is specified in json format.',
