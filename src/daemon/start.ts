@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { CharacterDevices } from '../machine/character-devices.ts';
 import { createMachine, type MachineConfig } from '../machine/create.ts';
 import type { Machine } from '../machine/machine.ts';
@@ -96,6 +97,7 @@ export async function runDaemon(options: Options, version: string): Promise<numb
   const ignoreSignals = endOnSignals(machine);
   let qtest: QtestService | null = null;
   const opened: Opened[] = [];
+  let greeting: string | null = null;
   const end = async (): Promise<void> => {
     clearInterval(alive);
     stopTime();
@@ -108,10 +110,12 @@ export async function runDaemon(options: Options, version: string): Promise<numb
     qtest = await openQtest(machine, options, virtualTime);
     await openMonitors(server, options, opened, machine.characterDevices);
     if (opened.length === 0 && qtest === null && options.commandFile === null) {
-      await openDefault(server, opened, machine.characterDevices, (path) => banner(machine, path, version));
+      const path = await openDefault(server, opened, machine.characterDevices);
+      greeting = banner(machine, path, version);
     }
     await clientsOf(qtest === null ? opened : [...opened, qtest], exited);
     if (options.pidFile !== null) writePidFile(options.pidFile);
+    if (greeting !== null) console.log(greeting);
   } catch (error) {
     await end();
     throw error;
@@ -153,20 +157,15 @@ async function openMonitors(
   }
 }
 
-/** Serves on a socket in the user's own folder, and says so. */
-async function openDefault(
-  server: QmpServer,
-  opened: Opened[],
-  devices: CharacterDevices,
-  text: (path: string) => string,
-): Promise<void> {
+/** Serves on a socket in the user's own folder; returns its path. */
+async function openDefault(server: QmpServer, opened: Opened[], devices: CharacterDevices): Promise<string> {
   const path = defaultSocketPath(process.env);
   const endpoint = { kind: 'unix', path, abstract: false, server: true, wait: false, reconnect: 0 } as const;
   const monitor: MonitorOption = { endpoint, pretty: false, option: `-qmp unix:${path}`, chardev: null };
   const served = await openMonitor({ server, label: 'compat_monitor0', warn }, monitor);
   opened.push(served);
   devices.add(characterDeviceOf('compat_monitor0', monitor, served));
-  console.log(text(path));
+  return path;
 }
 
 /**
@@ -184,7 +183,11 @@ async function clientsOf(opened: readonly Opened[], exited: Promise<void>): Prom
 /** Signals that ask for the end, from now until the returned function is called. */
 function endOnSignals(machine: Machine): () => void {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  const end = (): void => machine.operations.run(() => machine.shutdown('host-signal'));
+  const end = (signal: (typeof signals)[number]): void => {
+    // QEMU adds who sent it, which Node does not tell.
+    warn(`terminating on signal ${constants.signals[signal]}`);
+    machine.operations.run(() => machine.shutdown('host-signal'));
+  };
   for (const signal of signals) process.once(signal, end);
   return () => {
     for (const signal of signals) process.off(signal, end);

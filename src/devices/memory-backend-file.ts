@@ -8,6 +8,7 @@ import { MemoryBackend, memoryBackendProperties, sizeAsInt } from './memory-back
 
 const PAGE = 4096n;
 const CHUNK = 1 << 20;
+const UNMAPPABLE = 'unable to map backing store for guest RAM: No such device';
 
 const align = objectProperty('align', sizeAsInt, 0n);
 const memPath = objectProperty('mem-path', string, null);
@@ -61,10 +62,13 @@ interface BackingStore {
 /** Opens the file, making it where there is none; null for a folder, in which QEMU keeps a nameless file. */
 function openBackingStore(path: string): BackingStore | null {
   try {
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return null;
+    const there = statSync(path, { throwIfNoEntry: false });
+    if (there?.isDirectory() === true) return null;
+    if (there?.isCharacterDevice() === true) throw new CommandError(UNMAPPABLE);
     const descriptor = openSync(path, 'a+');
     return { descriptor, size: statSync(path, { bigint: true }).size };
   } catch (error) {
+    if (error instanceof CommandError) throw error;
     throw new CommandError(`can't open backing store ${path} for guest RAM: ${systemText(error)}`);
   }
 }

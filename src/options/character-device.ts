@@ -115,9 +115,7 @@ function socketEndpoint(values: Readonly<Record<string, string>>, fail: (sentenc
     return { kind: 'tcp', host: values['host'], port: values['port'], lastPort, ...mode };
   }
   if (values['port'] !== undefined) return { kind: 'tcp', host: '', port: values['port'], lastPort, ...mode };
-  throw fail(
-    'chardev: socket: neither path, fd nor port is given; write path=FILE, fd=NUMBER or host=NAME,port=NUMBER',
-  );
+  throw fail('Unable to parse FD number ');
 }
 
 const backendHelp = ['Available chardev backend types: ', '  stdio', '  null', '  socket', ''].join('\n');

@@ -1,3 +1,4 @@
+import { checkTopology, type TopologyLimits } from './processor-topology.ts';
 import { parseSize } from '../core/size.ts';
 import { OptionError } from './error.ts';
 import {
@@ -112,6 +113,13 @@ export const topology: ParameterList = {
   },
 };
 
+/** Machine `viommu` is a q35 here: what harnesses pass to one fits the other. */
+function topologyLimits(machine: string | null): TopologyLimits {
+  return machine === 'none'
+    ? { machine, most: 1, dies: false }
+    : { machine: machine === null || machine === 'q35' ? 'pc-q35-7.2' : machine, most: 288, dies: true };
+}
+
 function applyProcessors(reading: Reading, argument: string): void {
   const values = parseStrictly(reading, argument, asksForHelp(argument) ? null : topology.implied);
   if (takeHelp(values)) throw helpOn(topology, 0);
@@ -120,6 +128,8 @@ function applyProcessors(reading: Reading, argument: string): void {
     if (!/^\s*[+-]?(0x[0-9a-f]+|[0-9]+)$/i.test(value)) throw new OptionError(`Parameter 'smp.${key}' expects integer`);
   }
   if (values['cpus'] !== undefined) reading.options.processors = Number(values['cpus']);
+  const request = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, Number(value)]));
+  reading.later.push(() => checkTopology(request, topologyLimits(reading.options.machine.type)));
 }
 
 export const bootOrder: ParameterList = {

@@ -71,8 +71,10 @@ describe('without options', () => {
     const path = join(folder, 'viommud/qmp.sock');
     expect(await printed(daemon, 'stop ')).toContain(`socket   ${path}\n`);
     expect(existsSync(path)).toBe(true);
+    const complaint = once(daemon.stderr!, 'data');
     daemon.kill('SIGINT');
     expect(await once(daemon, 'exit')).toEqual([0, null]);
+    expect(String(await complaint)).toBe('viommud: terminating on signal 2\n');
     expect(existsSync(path)).toBe(false);
   });
 });

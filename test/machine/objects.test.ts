@@ -149,6 +149,16 @@ describe('the host IOMMU', () => {
   });
 });
 
+describe('memory-backend-file', () => {
+  it('refuses a device that cannot be mapped, and leaves nothing behind', () => {
+    const { add, remove } = rigWith();
+    expect(add({ 'qom-type': 'memory-backend-file', id: 'f', 'mem-path': '/dev/null', size: 4096 })).toBe(
+      'unable to map backing store for guest RAM: No such device',
+    );
+    expect(remove('f')).toBe("object 'f' not found");
+  });
+});
+
 describe('qom-set as QEMU refuses it', () => {
   const { rig, add } = rigWith();
   add({ 'qom-type': 'iothread', id: 'io' });
