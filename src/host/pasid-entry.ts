@@ -4,7 +4,7 @@ import { Gcr3Reader } from '../iommu/amd/gcr3.ts';
 import { TranslationType } from '../iommu/intel/tables.ts';
 import { PasidEntryReader } from '../iommu/intel/walk.ts';
 import type { TableEntry } from '../iommu/iotlb.ts';
-import { pasidCapacity } from '../iommu/pasid-tables.ts';
+import { pasidCapacity } from './pasid-tables.ts';
 import type { FirstStageTable } from '../iommu/walk/first-stage.ts';
 import type { PasidTable } from '../memory/iommu-object.ts';
 import type { StageTableMemory } from './nested-walk.ts';
