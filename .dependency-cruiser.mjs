@@ -30,8 +30,19 @@ const outside = (room, allowed) => ({
   to: { path: '^(src|clients|test)/', pathNot: `^src/(${[room, ...allowed].join('|')})/` },
 });
 
+/** The rooms of src/iommu, one for each kind of unit. */
+const units = ['intel', 'amd', 'virtio', 'spapr', 's390'];
+
+const aloneInIommu = (unit) => ({
+  name: `src/iommu/${unit}-is-known-to-no-other-unit`,
+  severity: 'error',
+  from: { path: '^src/iommu/', pathNot: `^src/iommu/${unit}/` },
+  to: { path: `^src/iommu/${unit}/` },
+});
+
 export default {
   forbidden: [
+    ...units.map(aloneInIommu),
     {
       name: 'no-cycles',
       severity: 'error',

@@ -8,6 +8,7 @@ import { deviceProperty, type Property } from '../qom/property.ts';
 import type { QomType } from '../qom/type-registry.ts';
 import { AmdviPciDevice } from './amdvi-pci.ts';
 import type { DeviceContext } from './context.ts';
+import { rootBusForUnit } from './unit-place.ts';
 
 const KINDS = { bool, uint8, str, 'on-off-auto': onOffAuto } as const;
 
@@ -32,9 +33,7 @@ export class AmdIommuDevice extends Device {
   protected override onRealize(): void {
     super.onRealize();
     const { memory, host, events, checks, faults, points, units } = this.#context;
-    const rootBus = this.#context.rootBus();
-    if (rootBus === null) throw new CommandError(`${this.type.name} needs a machine with PCI; choose -M viommu or q35`);
-    if (units.all.length > 0) throw new CommandError('QEMU does not support multiple vIOMMUs for x86 yet.');
+    const rootBus = rootBusForUnit(this.#context, this.type.name);
     const given = Object.fromEntries(
       amdIommuProperties.map((property) => [property.name, this.value(property) as boolean | number | string]),
     );

@@ -27,6 +27,12 @@ export interface DeviceContext extends TraceParts {
 /** The machine's vIOMMUs. */
 export class UnitList {
   #units: readonly IommuUnit[] = [];
+  #builtIn: IommuUnit | null = null;
+
+  /** The one that is part of the board, whatever devices are asked for; null: the board has none. */
+  get builtIn(): IommuUnit | null {
+    return this.#builtIn;
+  }
 
   get all(): readonly IommuUnit[] {
     return this.#units;
@@ -43,5 +49,11 @@ export class UnitList {
 
   add(unit: IommuUnit): void {
     this.#units = [...this.#units, unit];
+  }
+
+  /** For boards: the unit cannot be chosen, and no other one beside it. */
+  addBuiltIn(unit: IommuUnit): void {
+    this.add(unit);
+    this.#builtIn = unit;
   }
 }

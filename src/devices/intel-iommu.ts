@@ -6,6 +6,7 @@ import { bool, onOffAuto, type PropertyKind, uint8 } from '../qom/kinds.ts';
 import { deviceProperty, type Property } from '../qom/property.ts';
 import type { QomType } from '../qom/type-registry.ts';
 import type { DeviceContext } from './context.ts';
+import { rootBusForUnit } from './unit-place.ts';
 
 type Setting = boolean | number | string;
 
@@ -63,9 +64,7 @@ export class IntelIommuDevice extends Device {
   protected override onRealize(): void {
     super.onRealize();
     const { memory, events, checks, faults, points, units, vfio } = this.#context;
-    const rootBus = this.#context.rootBus();
-    if (rootBus === null) throw new CommandError(`${this.type.name} needs a machine with PCI; choose -M viommu or q35`);
-    if (units.all.length > 0) throw new CommandError('QEMU does not support multiple vIOMMUs for x86 yet.');
+    const rootBus = rootBusForUnit(this.#context, this.type.name);
     const unit = new IntelIommuUnit({
       id: this.id,
       qomPath: this.path,

@@ -10,6 +10,7 @@ import type { QomType } from '../qom/type-registry.ts';
 import type { OfferedFeatures, VirtioDevice, VirtioTransport } from '../virtio/device.ts';
 import { VirtioPciDevice, type VirtioPciState } from '../virtio/pci-transport.ts';
 import type { DeviceContext } from './context.ts';
+import { rootBusForUnit } from './unit-place.ts';
 
 const KINDS = ['reserved', 'msi'] as const;
 
@@ -93,9 +94,8 @@ export class VirtioIommuPciDevice extends VirtioPciDevice {
 
   protected override onRealize(): void {
     const { units } = this.#context;
-    const rootBus = this.#context.rootBus();
+    const rootBus = rootBusForUnit(this.#context, this.type.name);
     const primary = this.value(virtioIommuProperties.primaryBus) ?? rootBus;
-    if (units.all.length > 0) throw new CommandError('QEMU does not support multiple vIOMMUs for x86 yet.');
     if (this.bus !== rootBus) throw new CommandError('virtio-iommu-pci must be plugged on the root bus');
     if (primary !== rootBus) throw new CommandError("Property 'virtio-iommu-pci.primary-bus' must name the root bus");
     this.#resolved();

@@ -5,7 +5,7 @@ import { fieldOf } from '../iommu/entry-layout.ts';
 import { PASID_DIRECTORY_ENTRY, TranslationType } from '../iommu/intel/tables.ts';
 import { PasidEntryReader } from '../iommu/intel/walk.ts';
 import type { TableEntry } from '../iommu/iotlb.ts';
-import { pasidCapacity } from '../iommu/pasid-tables.ts';
+import { pasidCapacity } from './pasid-tables.ts';
 import type { FirstStageTable } from '../iommu/walk/first-stage.ts';
 import type { PasidTable } from '../memory/iommu-object.ts';
 import type { StageTableMemory } from './nested-walk.ts';

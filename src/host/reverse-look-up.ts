@@ -1,5 +1,5 @@
 import { firstStageTables } from '../iommu/first-stage-tables.ts';
-import { presentPasids } from '../iommu/pasid-tables.ts';
+import { presentPasids } from './pasid-tables.ts';
 import type { Reach, ReverseSearch } from '../iommu/reverse-search.ts';
 import { type FirstStageTable, FirstStageWalker } from '../iommu/walk/first-stage.ts';
 import { Permission } from '../memory/access.ts';

@@ -7,7 +7,7 @@ import type { NestedTable } from '../host/caches.ts';
 import type { NestedPageTable } from '../host/nested-page-table.ts';
 import type { PasidAttachments } from '../host/pasid-attachments.ts';
 import { leadsAlike, type PasidEntry } from '../host/pasid-entry.ts';
-import { presentPasids } from '../iommu/pasid-tables.ts';
+import { presentPasids } from '../host/pasid-tables.ts';
 import type { AddressSpace } from '../memory/address-space.ts';
 import type { IommuObject, IotlbFlush, PasidCacheFlush, PasidTable } from '../memory/iommu-object.ts';
 import { LookOnlyTableMemory } from '../memory/table-memory.ts';

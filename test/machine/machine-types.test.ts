@@ -190,6 +190,14 @@ describe('the command line', () => {
     );
   });
 
+  it.each(['intel-iommu', 'amd-iommu', 'virtio-iommu-pci'])('refuses %s on a machine with another vIOMMU', (driver) => {
+    const refusal = (type: string) => startError({ type, devices: [{ values: { driver } }] });
+    const sentence = (kind: string) =>
+      `${driver} is for machines without vIOMMU, and this one always has ${kind}; choose -M viommu or q35`;
+    expect(refusal('pseries')).toBe(sentence('spapr-tce'));
+    expect(refusal('s390-ccw-virtio')).toBe(sentence('s390-pci-iommu'));
+  });
+
   it('names every machine once', () => {
     expect(machineTypes().map(({ name, alias, isDefault }) => [name, alias, isDefault])).toEqual([
       ['viommu', undefined, true],

@@ -50,7 +50,7 @@ export class S390HostBridge extends Device {
     pci.iommuOps = unit;
     pci.hotpluggable = true;
     this.#buses = { pci, zpci: new ZpciBus(types.require('s390-pcibus'), this, unit) };
-    units.add(unit);
+    units.addBuiltIn(unit);
   }
 
   /** A PCI device came without a zpci device. @throws CommandError as QEMU */

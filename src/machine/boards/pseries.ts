@@ -65,7 +65,7 @@ export class PseriesBoard implements Board, Snapshottable<PseriesBoardState> {
     tree.machine.addChild('spapr-tce', tables);
     tables.realize(tree.systemBus);
     this.#unit = new SpaprTceUnit({ qomPath: tables.path, systemMemory: memory, checks, events, faults, points });
-    context.units.add(this.#unit);
+    context.units.addBuiltIn(this.#unit);
 
     const vioBridge = createVioBridge(types, this.#unit);
     tree.unattached.addChild('device[*]', vioBridge);

@@ -1,8 +1,8 @@
 import type { PasidTable } from '../memory/iommu-object.ts';
 import type { TableMemory } from '../memory/table-memory.ts';
-import { gcr3Capacity, validPasids } from './amd/gcr3.ts';
-import { presentPasids as presentVtdPasids } from './intel/present-pasids.ts';
-import { pasidCapacity as vtdPasidCapacity } from './intel/walk.ts';
+import { gcr3Capacity, validPasids } from '../iommu/amd/gcr3.ts';
+import { presentPasids as presentVtdPasids } from '../iommu/intel/present-pasids.ts';
+import { pasidCapacity as vtdPasidCapacity } from '../iommu/intel/walk.ts';
 
 /** The PASID tables of all platforms: what those want to know who take any of them. */
 
