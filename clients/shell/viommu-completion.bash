@@ -139,6 +139,7 @@ _viommu_ask() {
     guest-svm-bind) form='{"device": , "pasid": , "page-table": }' ;;
     guest-svm-unbind) form='{"device": , "pasid": }' ;;
     guest-virtio-iommu) form='{"request": }' ;;
+    guest-hypercall) form='{"arguments": }' ;;
     guest-rtas) form='{"arguments": , "returns": , "buffer": }' ;;
     guest-zpci) form='{"instruction": }' ;;
     guest-vhost-start) form='{"device": , "address": }' ;;

@@ -1778,7 +1778,7 @@ export const schema: SchemaShape = {
       members: [
         { name: 'hypercall', type: { kind: 'named', name: 'HypercallName' }, optional: true },
         { name: 'number', type: { kind: 'integer', minimum: 0, maximum: 4294967295 }, optional: true },
-        { name: 'arguments', type: { kind: 'array', items: { kind: 'named', name: 'Address' } }, optional: true },
+        { name: 'arguments', type: { kind: 'array', items: { kind: 'named', name: 'Address' } }, optional: false },
       ],
       open: false,
     },

@@ -2035,7 +2035,7 @@ export interface GuestHypercallArguments {
   /** Its number, also one that does not exist. */
   number?: number | undefined;
   /** Registers r4 and following; those that are left out are 0. */
-  arguments?: readonly Address[] | undefined;
+  arguments: readonly Address[];
 }
 
 /** What guest-hypercall returns. */

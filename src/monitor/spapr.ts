@@ -34,7 +34,7 @@ const MOST_ARGUMENTS = 9;
 /** What the built-in guest asks of the hypervisor of a pSeries machine. */
 export function spaprHandlers(machine: Machine): HandlersOf<'guest-hypercall' | 'guest-rtas' | 'query-tce-windows'> {
   return {
-    'guest-hypercall': ({ hypercall, number, arguments: args = [] }) => {
+    'guest-hypercall': ({ hypercall, number, arguments: args }) => {
       const unit = unitOf(machine);
       const chosen = choose('hypercall', hypercall && HYPERCALLS[hypercall], 'number', number);
       if (args.length > MOST_ARGUMENTS) {

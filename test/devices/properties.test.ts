@@ -76,7 +76,13 @@ describe('types', () => {
       ...['memory-backend-ram', 'thread-context'],
     ]);
     expect(names('x86-iommu').sort()).toEqual(['amd-iommu', 'intel-iommu']);
-    expect(names('machine').sort()).toEqual(['none-machine', 'pc-q35-7.2-machine', 'viommu-machine']);
+    expect(names('machine').sort()).toEqual([
+      'none-machine',
+      'pc-q35-7.2-machine',
+      'pseries-7.2-machine',
+      's390-ccw-virtio-7.2-machine',
+      'viommu-machine',
+    ]);
     expect(names('pci-device')).toEqual(expect.arrayContaining(['vfio-pci', 'edu', 'pci-testdev', 'mch', 'ich9-ahci']));
   });
 

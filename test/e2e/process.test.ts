@@ -185,7 +185,12 @@ describe('helps', () => {
     const theirs = lines(spawnSync(qemu.path, ['-device', 'help'], options).stdout);
     const ours = lines(spawnSync(process.execPath, [executable, '-device', 'help'], options).stdout);
     const unknown = ours.filter((line) => !theirs.includes(line));
-    expect(unknown.map((line) => /^name "([^"]*)"/.exec(line)?.[1])).toEqual(['dma-agent', 'iommu-testdev']);
+    expect(unknown.map((line) => /^name "([^"]*)"/.exec(line)?.[1])).toEqual([
+      'dma-agent',
+      'iommu-testdev',
+      'vhost-agent',
+      'vio-dma-agent',
+    ]);
     const places = ours.filter((line) => theirs.includes(line)).map((line) => theirs.indexOf(line));
     expect(places).toEqual(places.toSorted((left, right) => left - right));
   });
