@@ -84,7 +84,7 @@ export function readMmio(
   let value = 0n;
   for (let done = 0; done < size; done += step) {
     const part = BigInt.asUintN(step * 8, operations.read(offset + done, step, attributes));
-    if (point) point(-1, region!, region!.absoluteAddress() + BigInt(offset + done), part, step, region!.name);
+    if (point) point(-1, region, region.absoluteAddress() + BigInt(offset + done), part, step, region.name);
     value |= part << BigInt(done * 8);
   }
   return BigInt.asUintN(size * 8, value);
@@ -102,7 +102,7 @@ export function writeMmio(
   const step = implementedSize(operations, size);
   for (let done = 0; done < size; done += step) {
     const part = BigInt.asUintN(step * 8, value >> BigInt(done * 8));
-    if (point) point(-1, region!, region!.absoluteAddress() + BigInt(offset + done), part, step, region!.name);
+    if (point) point(-1, region, region.absoluteAddress() + BigInt(offset + done), part, step, region.name);
     operations.write(offset + done, step, part, attributes);
   }
 }

@@ -203,7 +203,7 @@ describe('looking inside', () => {
       'page-table-entry 1',
     ]);
     for (const step of answer.steps ?? []) {
-      expect(step.raw[0]).toBe(await rig.word(step.address!));
+      expect(step.raw[0]).toBe(await rig.word(step.address));
       expect(step.spec).not.toBe('');
     }
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MachineRig } from './support.ts';
-import type { Q35Board } from '../../src/machine/boards/q35/q35.ts';
+import { Q35Board } from '../../src/machine/boards/q35/q35.ts';
 import { Ports } from './ports.ts';
 
 function q35(): { rig: MachineRig; ports: Ports } {
@@ -79,7 +79,8 @@ describe('the rest of the board', () => {
     ports.out(0x510, 2, 3);
     ports.in(0x511, 1);
     ports.write(0xfee0_0000, 4, 7);
-    const board = rig.machine.board as Q35Board;
+    const { board } = rig.machine;
+    if (!(board instanceof Q35Board)) throw new Error('no q35');
     const state = board.save();
     rig.machine.operations.run(() => rig.machine.reset());
     expect(ports.in(0xcf8, 4)).toBe(0);
