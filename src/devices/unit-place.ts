@@ -7,8 +7,9 @@ import type { DeviceContext } from './context.ts';
  * @param driver its type, for the sentence
  * @throws CommandError when the machine has no PCI, has a vIOMMU of its own that cannot be replaced, or has one already
  */
-export function rootBusForUnit({ rootBus, units }: DeviceContext, driver: string): PciBus {
-  const bus = rootBus();
+export function rootBusForUnit(context: DeviceContext, driver: string): PciBus {
+  const { units } = context;
+  const bus = context.rootBus();
   if (bus === null) throw new CommandError(`${driver} needs a machine with PCI; choose -M viommu or q35`);
   if (units.builtIn !== null) {
     const sentence = `${driver} is for machines without vIOMMU, and this one always has ${units.builtIn.kind}`;

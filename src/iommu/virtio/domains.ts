@@ -15,8 +15,8 @@ export interface DomainsState {
   endpoints: { endpoint: number; domain: number | null }[];
 }
 
-/** How many mappings all domains of a device have at most: a guest must not use the host's memory up. */
-const MOST_MAPPINGS = 2 ** 20;
+/** How many mappings all domains of a device have at most: one attach tells VFIO of all that a domain has. */
+export const MOST_MAPPINGS = 2 ** 16;
 
 /** Which endpoint is attached to which domain. Both come with an attach; a domain goes with its last endpoint. */
 export class Domains implements Snapshottable<DomainsState> {

@@ -27,6 +27,14 @@ export class MappingTable implements Snapshottable<IoMapping[]> {
     return this.#mappings;
   }
 
+  /** Those that are not all in front of `address`, by ascending first address. */
+  *from(address: bigint): Generator<IoMapping> {
+    const around = this.indexIn(address, address);
+    for (let index = around < 0 ? this.#firstFrom(address) : around; index < this.#mappings.length; index++) {
+      yield this.#mappings[index]!;
+    }
+  }
+
   /** Where in {@link entries} the mapping with some address of the range lies, the highest one; -1: none has. */
   indexIn(start: bigint, last: bigint): number {
     let index = this.#firstFrom(last + 1n) - 1;

@@ -76,9 +76,9 @@ export class Translation {
    * all addresses in two halves, so that every size has 64 bits.
    */
   *reachable({ mappings }: Domain, first: bigint, last: bigint): Generator<IoMapping> {
-    for (const mapping of mappings.entries()) {
+    for (const mapping of mappings.from(first)) {
       if (mapping.start > last) return;
-      if (mapping.last < first || isEmpty(mapping) || permissionsOf(mapping) === Permission.none) continue;
+      if (isEmpty(mapping) || permissionsOf(mapping) === Permission.none) continue;
       const start = mapping.start > first ? mapping.start : first;
       const end = mapping.last < last ? mapping.last : last;
       const half = start + ADDRESS_SPACE_SIZE / 2n;

@@ -37,6 +37,7 @@ describe('mapping table', () => {
             list = list.filter((one) => !gone.includes(one));
           } else if (kind === 'find') {
             expect(table.find(first)).toEqual(list.find((one) => one.start <= first && one.last >= first) ?? null);
+            expect([...table.from(first)]).toEqual(list.filter((one) => one.last >= first));
           } else {
             const saved = table.save();
             table = new MappingTable();
