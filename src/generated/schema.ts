@@ -432,6 +432,104 @@ export const schema: SchemaShape = {
         'snapshot-load',
       ],
     },
+    RebootAction: { kind: 'enum', values: ['reset', 'shutdown'] },
+    ShutdownAction: { kind: 'enum', values: ['poweroff', 'pause'] },
+    PanicAction: { kind: 'enum', values: ['pause', 'shutdown', 'exit-failure', 'none'] },
+    WatchdogAction: { kind: 'enum', values: ['reset', 'shutdown', 'poweroff', 'pause', 'debug', 'none', 'inject-nmi'] },
+    CpuInfoFast: {
+      kind: 'object',
+      members: [
+        {
+          name: 'cpu-index',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: false,
+        },
+        { name: 'qom-path', type: { kind: 'string' }, optional: false },
+        {
+          name: 'thread-id',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: false,
+        },
+        { name: 'props', type: { kind: 'named', name: 'CpuInstanceProperties' }, optional: true },
+        { name: 'target', type: { kind: 'named', name: 'SysEmuTarget' }, optional: false },
+      ],
+      open: false,
+    },
+    CpuInstanceProperties: {
+      kind: 'object',
+      members: [
+        {
+          name: 'node-id',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: true,
+        },
+        {
+          name: 'socket-id',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: true,
+        },
+        {
+          name: 'die-id',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: true,
+        },
+        {
+          name: 'cluster-id',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: true,
+        },
+        {
+          name: 'core-id',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: true,
+        },
+        {
+          name: 'thread-id',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: true,
+        },
+      ],
+      open: false,
+    },
+    HotpluggableCPU: {
+      kind: 'object',
+      members: [
+        { name: 'type', type: { kind: 'string' }, optional: false },
+        {
+          name: 'vcpus-count',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: false,
+        },
+        { name: 'props', type: { kind: 'named', name: 'CpuInstanceProperties' }, optional: false },
+        { name: 'qom-path', type: { kind: 'string' }, optional: true },
+      ],
+      open: false,
+    },
+    CurrentMachineParams: {
+      kind: 'object',
+      members: [{ name: 'wakeup-suspend-support', type: { kind: 'boolean' }, optional: false }],
+      open: false,
+    },
+    ACPISlotType: { kind: 'enum', values: ['DIMM', 'CPU'] },
+    ACPIOSTInfo: {
+      kind: 'object',
+      members: [
+        { name: 'device', type: { kind: 'string' }, optional: true },
+        { name: 'slot', type: { kind: 'string' }, optional: false },
+        { name: 'slot-type', type: { kind: 'named', name: 'ACPISlotType' }, optional: false },
+        {
+          name: 'source',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: false,
+        },
+        {
+          name: 'status',
+          type: { kind: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+          optional: false,
+        },
+      ],
+      open: false,
+    },
     MachineInfo: {
       kind: 'object',
       members: [
@@ -496,6 +594,16 @@ export const schema: SchemaShape = {
       open: false,
     },
     CommandLineParameterType: { kind: 'enum', values: ['string', 'boolean', 'number', 'size'] },
+    SetActionArguments: {
+      kind: 'object',
+      members: [
+        { name: 'reboot', type: { kind: 'named', name: 'RebootAction' }, optional: true },
+        { name: 'shutdown', type: { kind: 'named', name: 'ShutdownAction' }, optional: true },
+        { name: 'panic', type: { kind: 'named', name: 'PanicAction' }, optional: true },
+        { name: 'watchdog', type: { kind: 'named', name: 'WatchdogAction' }, optional: true },
+      ],
+      open: false,
+    },
     QueryCpuModelExpansionArguments: {
       kind: 'object',
       members: [
@@ -2601,6 +2709,33 @@ export const schema: SchemaShape = {
     system_reset: { allowOob: false, features: [], unchecked: false },
     system_powerdown: { allowOob: false, features: [], unchecked: false },
     quit: { allowOob: false, features: [], unchecked: false },
+    'set-action': { arguments: 'SetActionArguments', allowOob: false, features: [], unchecked: false },
+    system_wakeup: { allowOob: false, features: [], unchecked: false },
+    'inject-nmi': { allowOob: false, features: [], unchecked: false },
+    'query-current-machine': {
+      returns: { kind: 'named', name: 'CurrentMachineParams' },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'query-acpi-ospm-status': {
+      returns: { kind: 'array', items: { kind: 'named', name: 'ACPIOSTInfo' } },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'query-cpus-fast': {
+      returns: { kind: 'array', items: { kind: 'named', name: 'CpuInfoFast' } },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
+    'query-hotpluggable-cpus': {
+      returns: { kind: 'array', items: { kind: 'named', name: 'HotpluggableCPU' } },
+      allowOob: false,
+      features: [],
+      unchecked: false,
+    },
     'query-machines': {
       returns: { kind: 'array', items: { kind: 'named', name: 'MachineInfo' } },
       allowOob: false,

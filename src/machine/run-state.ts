@@ -16,14 +16,26 @@ export interface RunStateOptions {
   readonly resetModel: () => void;
 }
 
+/** What `set-action` changes; what is absent stays. */
+export interface RunStateActions {
+  /** A reset is a shutdown. */
+  readonly noReboot?: boolean;
+  /** A shutdown leaves the process alive, in status `shutdown`. */
+  readonly noShutdown?: boolean;
+}
+
 /** Whether the machine runs, and QEMU's events about it: each is told before the reply of the command that caused it. */
 export class RunState implements Snapshottable<{ status: RunStatus }> {
   readonly #options: RunStateOptions;
   readonly #exits = new Subscribers<void>();
+  #noReboot: boolean;
+  #noShutdown: boolean;
   #status: RunStatus;
 
   constructor(options: RunStateOptions) {
     this.#options = options;
+    this.#noReboot = options.noReboot;
+    this.#noShutdown = options.noShutdown;
     this.#status = options.startPaused ? 'prelaunch' : 'running';
   }
 
@@ -58,6 +70,12 @@ export class RunState implements Snapshottable<{ status: RunStatus }> {
     this.#options.tell({ name: 'RESUME' });
   }
 
+  /** From now on; no part of a saved state, as the options that say the same at the start. */
+  setActions(actions: RunStateActions): void {
+    this.#noReboot = actions.noReboot ?? this.#noReboot;
+    this.#noShutdown = actions.noShutdown ?? this.#noShutdown;
+  }
+
   powerdown(): void {
     this.#options.tell({ name: 'POWERDOWN' });
   }
@@ -69,8 +87,8 @@ export class RunState implements Snapshottable<{ status: RunStatus }> {
    */
   reset(afterReply: AfterReply): boolean {
     const reason = 'host-qmp-system-reset';
-    if (this.#options.noReboot) {
-      this.#shutDown(reason, this.#options.noShutdown, afterReply);
+    if (this.#noReboot) {
+      this.#shutDown(reason, this.#noShutdown, afterReply);
       return false;
     }
     const ran = this.running;
