@@ -23,6 +23,7 @@ _viommu_commands='
   system_reset
   system_powerdown
   quit
+  x-exit-preconfig
   set-action
   system_wakeup
   inject-nmi

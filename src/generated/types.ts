@@ -3041,6 +3041,8 @@ export interface CommandMap {
   system_powerdown: { arguments: Empty; returns: Empty };
   /** End the daemon. */
   quit: { arguments: Empty; returns: Empty };
+  /** Go on with the start of a daemon that option --preconfig has waiting. */
+  'x-exit-preconfig': { arguments: Empty; returns: Empty };
   /** Say what resets, shutdowns, panics and watchdogs do. */
   'set-action': { arguments: SetActionArguments; returns: Empty };
   /** Wake the machine from suspend. */

@@ -7,6 +7,8 @@ export type RunStatus = 'prelaunch' | 'running' | 'paused' | 'debug' | 'shutdown
 export interface RunStateOptions {
   /** Stay in `prelaunch` until `cont`. */
   readonly startPaused: boolean;
+  /** Waits in `prelaunch` for `exitPreconfig`, and what that does then; absent: it does not wait. */
+  readonly preconfig?: 'run' | 'stay';
   /** A shutdown leaves the process alive, in status `shutdown`. */
   readonly noShutdown: boolean;
   /** A reset is a shutdown. */
@@ -30,13 +32,15 @@ export class RunState implements Snapshottable<{ status: RunStatus }> {
   readonly #exits = new Subscribers<void>();
   #noReboot: boolean;
   #noShutdown: boolean;
+  #preconfig: 'run' | 'stay' | null;
   #status: RunStatus;
 
   constructor(options: RunStateOptions) {
     this.#options = options;
     this.#noReboot = options.noReboot;
     this.#noShutdown = options.noShutdown;
-    this.#status = options.startPaused ? 'prelaunch' : 'running';
+    this.#preconfig = options.preconfig ?? null;
+    this.#status = options.startPaused || this.#preconfig !== null ? 'prelaunch' : 'running';
   }
 
   get status(): RunStatus {
@@ -45,6 +49,11 @@ export class RunState implements Snapshottable<{ status: RunStatus }> {
 
   get running(): boolean {
     return this.#status === 'running';
+  }
+
+  /** Whether the machine waits for `exitPreconfig`. */
+  get inPreconfig(): boolean {
+    return this.#preconfig !== null;
   }
 
   /** `listener` is called when the process shall end. */
@@ -74,6 +83,14 @@ export class RunState implements Snapshottable<{ status: RunStatus }> {
   setActions(actions: RunStateActions): void {
     this.#noReboot = actions.noReboot ?? this.#noReboot;
     this.#noShutdown = actions.noShutdown ?? this.#noShutdown;
+  }
+
+  /** The end of the wait that `preconfig` asked for. @throws CommandError when there is none */
+  exitPreconfig(): void {
+    const next = this.#preconfig;
+    if (next === null) throw new CommandError('The command is permitted only before machine initialization');
+    this.#preconfig = null;
+    if (next === 'run') this.cont();
   }
 
   powerdown(): void {

@@ -2,10 +2,11 @@ import { CommandError } from '../core/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { HandlersOf } from './handlers-of.ts';
 
-/** What resets and shutdowns do, and what a machine without processors can say about its power and its processors. */
+/** The end of a start that waits, what resets and shutdowns do, and what a machine without processors can say about its power and its processors. */
 export function powerHandlers(
   machine: Machine,
 ): HandlersOf<
+  | 'x-exit-preconfig'
   | 'set-action'
   | 'system_wakeup'
   | 'inject-nmi'
@@ -17,6 +18,10 @@ export function powerHandlers(
   // The power management of the ICH9, which QEMU's other boards do without.
   const hasPowerManagement = machine.type.board === 'q35';
   return {
+    'x-exit-preconfig': () => {
+      machine.runState.exitPreconfig();
+      return {};
+    },
     'set-action': ({ reboot, shutdown }) => {
       machine.runState.setActions({
         ...(reboot !== undefined && { noReboot: reboot === 'shutdown' }),
