@@ -23,6 +23,14 @@ _viommu_commands='
   system_reset
   system_powerdown
   quit
+  x-exit-preconfig
+  set-action
+  system_wakeup
+  inject-nmi
+  query-current-machine
+  query-acpi-ospm-status
+  query-cpus-fast
+  query-hotpluggable-cpus
   query-machines
   query-cpu-definitions
   query-cpu-model-expansion

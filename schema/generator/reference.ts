@@ -46,6 +46,7 @@ function commandText(name: string, command: SourceCommand, source: Source, resol
   const shape = resolved.schema.commands[name];
   const parts = [`### ${name}\n\n${paragraphs(command)}`];
   if (shape?.allowOob === true) parts.push('May run out-of-band.\n');
+  if (shape?.allowPreconfig === true) parts.push('May run before `x-exit-preconfig`, too (option --preconfig).\n');
   for (const feature of command.features ?? []) parts.push(`Feature \`${feature.name}\`: ${feature.description}\n`);
   parts.push(
     shape?.arguments === undefined ? 'No arguments.\n' : `Arguments:\n\n${objectTable(shape.arguments, resolved)}`,

@@ -88,6 +88,7 @@ class Resolver {
       ...(args && { arguments: this.#objectName(module, `${pascalCase(name)}Arguments`, args, `${place}/arguments`) }),
       ...(returns && { returns: this.#typeOrObject(module, `${pascalCase(name)}Return`, returns, `${place}/returns`) }),
       allowOob: command['allow-oob'] ?? false,
+      allowPreconfig: command['allow-preconfig'] ?? false,
       features: (command.features ?? []).map((feature) => feature.name),
       unchecked: command['unchecked-arguments'] ?? false,
     };

@@ -45,6 +45,8 @@ export interface CommandShape {
   /** Absent when the command returns an empty object. */
   readonly returns?: TypeShape;
   readonly allowOob: boolean;
+  /** May run before `x-exit-preconfig`. */
+  readonly allowPreconfig: boolean;
   readonly features: readonly string[];
   /** The handler gets the arguments as they came, and refuses what it does not like itself. */
   readonly unchecked: boolean;

@@ -54,6 +54,7 @@ export interface SourceCommand {
   readonly description?: string;
   readonly since: string;
   readonly 'allow-oob'?: boolean;
+  readonly 'allow-preconfig'?: boolean;
   readonly features?: readonly Feature[];
   readonly 'unchecked-arguments'?: boolean;
   readonly arguments?: SourceType;

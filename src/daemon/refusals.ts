@@ -7,7 +7,6 @@ import type { Options } from '../options/options.ts';
  */
 export function refuseUnserved(options: Options): void {
   const unserved: [boolean, string][] = [
-    [options.preconfig, '--preconfig'],
     [options.readlineMonitors.length > 0, '-monitor'],
     [options.networkBackends.length > 0, '-netdev'],
     [options.icount !== null, '-icount'],

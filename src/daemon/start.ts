@@ -34,6 +34,7 @@ function machineConfig(options: Options): MachineConfig {
     properties: options.machine.values,
     noDefaults: options.noDefaults,
     startPaused: options.startPaused,
+    ...(options.preconfig && { preconfig: options.startPaused ? ('stay' as const) : ('run' as const) }),
     noShutdown: options.noShutdown,
     noReboot: options.noReboot,
     devices: options.devices,
@@ -81,6 +82,7 @@ export async function runDaemon(options: Options, version: string): Promise<numb
     schema: protocolSchema,
     version: identity.version,
     now,
+    inPreconfig: () => machine.runState.inPreconfig,
     onInternalError: (error, where) => console.error(`viommud: internal error in ${where}:`, error),
   });
   forwardEvents(machine, server);
@@ -123,7 +125,7 @@ export async function runDaemon(options: Options, version: string): Promise<numb
   tellReady();
   void notifyReady(process.env, process.pid).then((complaint) => complaint === null || warn(complaint));
   // The machine is built paused, so that nothing runs before the clients that were waited for have come.
-  if (!options.startPaused && !hasEnded()) machine.operations.run(() => machine.cont());
+  if (!options.startPaused && !options.preconfig && !hasEnded()) machine.operations.run(() => machine.cont());
   qtest?.begin();
   let status = SUCCESS;
   try {

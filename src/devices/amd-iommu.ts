@@ -53,6 +53,9 @@ export class AmdIommuDevice extends Device {
     host.adoptPlatform(['amd-gcr3']);
     units.add(unit);
     rootBus.iommuOps = unit;
+    // What was left to the unit (`auto`) reads as what it has become.
+    const remapping = this.type.property('intremap');
+    if (remapping !== null) this.assign<unknown>(remapping, properties.interruptRemapping ? 'on' : 'off');
   }
 
   /** Every address space of the machine hangs on the unit. @throws CommandError always */

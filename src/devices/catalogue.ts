@@ -105,7 +105,6 @@ function pciTypes(context: DeviceContext): readonly TypeDefinition[] {
       parent: 'pci-device',
       interfaces: ['conventional-pci-device'],
       description: 'AMD IOMMU (AMD-Vi) DMA Remapping device',
-      hotpluggable: false,
       create: (type) => new AmdviPciDevice(type),
     },
     ...Q35_FUNCTIONS.map(

@@ -48,6 +48,11 @@ export class MemoryControllerHub extends PciDevice {
     this.#context = context;
   }
 
+  /** Where memory-mapped configuration space shows; null while it does not. */
+  get ecam(): MemoryRegion | null {
+    return this.#ecam;
+  }
+
   override restore(state: PciDeviceState): void {
     super.restore(state);
     this.#mapEcam();

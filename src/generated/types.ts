@@ -450,6 +450,83 @@ export type ShutdownCause =
   | 'subsystem-reset'
   | 'snapshot-load';
 
+/** What a reset does. */
+export type RebootAction = 'reset' | 'shutdown';
+
+/** What becomes of the daemon when the machine is shut down. */
+export type ShutdownAction = 'poweroff' | 'pause';
+
+/** What a panic of the guest does: there is no guest that could panic. */
+export type PanicAction = 'pause' | 'shutdown' | 'exit-failure' | 'none';
+
+/** What a watchdog does: there is none. */
+export type WatchdogAction = 'reset' | 'shutdown' | 'poweroff' | 'pause' | 'debug' | 'none' | 'inject-nmi';
+
+/** A processor. */
+export interface CpuInfoFast {
+  /** Its number. */
+  'cpu-index': number;
+  /** Its path in the object tree. */
+  'qom-path': string;
+  /** The thread of the host that runs it. */
+  'thread-id': number;
+  /** Where it sits. */
+  props?: CpuInstanceProperties | undefined;
+  /** Its instruction set. */
+  target: SysEmuTarget;
+}
+
+/** Where a processor sits. */
+export interface CpuInstanceProperties {
+  /** The NUMA node. */
+  'node-id'?: number | undefined;
+  /** The socket. */
+  'socket-id'?: number | undefined;
+  /** The die in it. */
+  'die-id'?: number | undefined;
+  /** The cluster in it. */
+  'cluster-id'?: number | undefined;
+  /** The core in it. */
+  'core-id'?: number | undefined;
+  /** The thread in it. */
+  'thread-id'?: number | undefined;
+}
+
+/** A place for a processor. */
+export interface HotpluggableCPU {
+  /** The type to plug. */
+  type: string;
+  /** How many processors that makes. */
+  'vcpus-count': number;
+  /** Where. */
+  props: CpuInstanceProperties;
+  /** What is plugged there; absent while free. */
+  'qom-path'?: string | undefined;
+}
+
+/** What the machine can do. */
+export interface CurrentMachineParams {
+  /** Whether it can be woken from suspend. */
+  'wakeup-suspend-support': boolean;
+}
+
+/** What an ACPI slot holds. */
+export type ACPISlotType = 'DIMM' | 'CPU';
+
+/** What the guest said about an ACPI slot. */
+export interface ACPIOSTInfo {
+  /** The id of the device in it; absent when it is empty. */
+  device?: string | undefined;
+  /** The slot. */
+  slot: string;
+  /** What it holds. */
+  'slot-type': ACPISlotType;
+  /** The first argument of _OST. */
+  source: number;
+  /** The second one. */
+  status: number;
+}
+
 /** A machine that -M can name. */
 export interface MachineInfo {
   /** The name that -M takes. */
@@ -523,6 +600,18 @@ export interface CommandLineOptionInfo {
 
 /** What a parameter of an option takes. */
 export type CommandLineParameterType = 'string' | 'boolean' | 'number' | 'size';
+
+/** Arguments of set-action. */
+export interface SetActionArguments {
+  /** What a reset does. */
+  reboot?: RebootAction | undefined;
+  /** What becomes of the daemon after a shutdown. */
+  shutdown?: ShutdownAction | undefined;
+  /** What a panic of the guest does. */
+  panic?: PanicAction | undefined;
+  /** What a watchdog does. */
+  watchdog?: WatchdogAction | undefined;
+}
 
 /** Arguments of query-cpu-model-expansion. */
 export interface QueryCpuModelExpansionArguments {
@@ -2952,6 +3041,22 @@ export interface CommandMap {
   system_powerdown: { arguments: Empty; returns: Empty };
   /** End the daemon. */
   quit: { arguments: Empty; returns: Empty };
+  /** Go on with the start of a daemon that option --preconfig has waiting. */
+  'x-exit-preconfig': { arguments: Empty; returns: Empty };
+  /** Say what resets, shutdowns, panics and watchdogs do. */
+  'set-action': { arguments: SetActionArguments; returns: Empty };
+  /** Wake the machine from suspend. */
+  system_wakeup: { arguments: Empty; returns: Empty };
+  /** Raise a non-maskable interrupt: there is no processor that would see it. */
+  'inject-nmi': { arguments: Empty; returns: Empty };
+  /** Tell what the machine can do. */
+  'query-current-machine': { arguments: Empty; returns: CurrentMachineParams };
+  /** Tell what the guest said about ACPI slots: there are none. */
+  'query-acpi-ospm-status': { arguments: Empty; returns: readonly ACPIOSTInfo[] };
+  /** List the processors: there are none. */
+  'query-cpus-fast': { arguments: Empty; returns: readonly CpuInfoFast[] };
+  /** List the places for processors: no machine has any. */
+  'query-hotpluggable-cpus': { arguments: Empty; returns: readonly HotpluggableCPU[] };
   /** List the machines that -M can name. */
   'query-machines': { arguments: Empty; returns: readonly MachineInfo[] };
   /** List the models of processors: there are none. */

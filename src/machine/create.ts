@@ -24,6 +24,8 @@ export interface MachineConfig {
   readonly memory?: bigint;
   readonly noDefaults?: boolean;
   readonly startPaused?: boolean;
+  /** Waits in `prelaunch` for `x-exit-preconfig`, and runs or stays there then. */
+  readonly preconfig?: 'run' | 'stay';
   readonly noShutdown?: boolean;
   readonly noReboot?: boolean;
   /** Properties of the machine: unplug-ack, and those that change nothing here. */
@@ -65,6 +67,7 @@ export function createMachine(config: MachineConfig = {}): Machine {
     type,
     memory: config.memory ?? (noDefaults ? type.memory.noDefaults : type.memory.defaults),
     startPaused: config.startPaused ?? false,
+    ...(config.preconfig !== undefined && { preconfig: config.preconfig }),
     noShutdown: config.noShutdown ?? false,
     noReboot: config.noReboot ?? false,
     ...(host !== undefined && { host }),

@@ -51,6 +51,8 @@ export interface MachineOptions {
   /** RAM in bytes. */
   readonly memory: bigint;
   readonly startPaused: boolean;
+  /** As of the run state. */
+  readonly preconfig?: 'run' | 'stay';
   readonly noShutdown: boolean;
   readonly noReboot: boolean;
   /** An image that is mapped below 4 GiB. */

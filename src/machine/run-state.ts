@@ -7,6 +7,8 @@ export type RunStatus = 'prelaunch' | 'running' | 'paused' | 'debug' | 'shutdown
 export interface RunStateOptions {
   /** Stay in `prelaunch` until `cont`. */
   readonly startPaused: boolean;
+  /** Waits in `prelaunch` for `exitPreconfig`, and what that does then; absent: it does not wait. */
+  readonly preconfig?: 'run' | 'stay';
   /** A shutdown leaves the process alive, in status `shutdown`. */
   readonly noShutdown: boolean;
   /** A reset is a shutdown. */
@@ -16,15 +18,29 @@ export interface RunStateOptions {
   readonly resetModel: () => void;
 }
 
+/** What `set-action` changes; what is absent stays. */
+export interface RunStateActions {
+  /** A reset is a shutdown. */
+  readonly noReboot?: boolean;
+  /** A shutdown leaves the process alive, in status `shutdown`. */
+  readonly noShutdown?: boolean;
+}
+
 /** Whether the machine runs, and QEMU's events about it: each is told before the reply of the command that caused it. */
 export class RunState implements Snapshottable<{ status: RunStatus }> {
   readonly #options: RunStateOptions;
   readonly #exits = new Subscribers<void>();
+  #noReboot: boolean;
+  #noShutdown: boolean;
+  #preconfig: 'run' | 'stay' | null;
   #status: RunStatus;
 
   constructor(options: RunStateOptions) {
     this.#options = options;
-    this.#status = options.startPaused ? 'prelaunch' : 'running';
+    this.#noReboot = options.noReboot;
+    this.#noShutdown = options.noShutdown;
+    this.#preconfig = options.preconfig ?? null;
+    this.#status = options.startPaused || this.#preconfig !== null ? 'prelaunch' : 'running';
   }
 
   get status(): RunStatus {
@@ -33,6 +49,11 @@ export class RunState implements Snapshottable<{ status: RunStatus }> {
 
   get running(): boolean {
     return this.#status === 'running';
+  }
+
+  /** Whether the machine waits for `exitPreconfig`. */
+  get inPreconfig(): boolean {
+    return this.#preconfig !== null;
   }
 
   /** `listener` is called when the process shall end. */
@@ -58,6 +79,20 @@ export class RunState implements Snapshottable<{ status: RunStatus }> {
     this.#options.tell({ name: 'RESUME' });
   }
 
+  /** From now on; no part of a saved state, as the options that say the same at the start. */
+  setActions(actions: RunStateActions): void {
+    this.#noReboot = actions.noReboot ?? this.#noReboot;
+    this.#noShutdown = actions.noShutdown ?? this.#noShutdown;
+  }
+
+  /** The end of the wait that `preconfig` asked for. @throws CommandError when there is none */
+  exitPreconfig(): void {
+    const next = this.#preconfig;
+    if (next === null) throw new CommandError('The command is permitted only before machine initialization');
+    this.#preconfig = null;
+    if (next === 'run') this.cont();
+  }
+
   powerdown(): void {
     this.#options.tell({ name: 'POWERDOWN' });
   }
@@ -69,8 +104,8 @@ export class RunState implements Snapshottable<{ status: RunStatus }> {
    */
   reset(afterReply: AfterReply): boolean {
     const reason = 'host-qmp-system-reset';
-    if (this.#options.noReboot) {
-      this.#shutDown(reason, this.#options.noShutdown, afterReply);
+    if (this.#noReboot) {
+      this.#shutDown(reason, this.#noShutdown, afterReply);
       return false;
     }
     const ran = this.running;

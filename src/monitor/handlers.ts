@@ -18,6 +18,7 @@ import { objectModelHandlers } from './object-model.ts';
 import { objectListingHandlers } from './object-listings.ts';
 import { pageRequestHandlers } from './page-requests.ts';
 import { pciHandlers } from './pci.ts';
+import { powerHandlers } from './power.ts';
 import { probeHandlers } from './probes.ts';
 import { protocolHandlers } from './protocol.ts';
 import { reverseTranslationHandlers } from './reverse-translation.ts';
@@ -39,6 +40,7 @@ export function createHandlers(machine: Machine, identity: Identity): Handlers {
   const handlers: Handlers = {
     ...protocolHandlers(machine, identity),
     ...runStateHandlers(machine),
+    ...powerHandlers(machine),
     ...deviceHandlers(machine),
     ...pciHandlers(machine),
     ...objectModelHandlers(machine),

@@ -170,7 +170,7 @@ export const processOptions: readonly OptionEntry[] = [
     (options) => (options.noShutdown = true),
   ),
   flag('no-reboot', 'ends instead of resetting', (options) => (options.noReboot = true)),
-  flag('preconfig', 'waits for x-exit-preconfig before the machine is made', (options) => (options.preconfig = true)),
+  flag('preconfig', 'waits for x-exit-preconfig before the machine starts', (options) => (options.preconfig = true)),
   flag('daemonize', 'goes to the background once the sockets listen', (options) => (options.daemonize = true)),
   {
     names: ['pidfile'],

@@ -10,6 +10,9 @@ export interface CommandSchema {
 
   /** Whether the command may be run by `exec-oob`. */
   isOutOfBand(command: string): boolean;
+
+  /** Whether the command may run before the machine has been initialized (option --preconfig). */
+  isAllowedInPreconfig(command: string): boolean;
 }
 
 /** A handler whose argument type has been forgotten: the table pairs it with the schema that makes its arguments. */
@@ -22,11 +25,20 @@ const NEGOTIATION = 'qmp_capabilities';
 export class Dispatcher<Context extends CommandContext> {
   readonly #schema: CommandSchema;
   readonly #handlers: ReadonlyMap<string, AnyHandler<Context>>;
+  readonly #inPreconfig: () => boolean;
 
-  /** @param handlers by command name; a map, since `constructor` and the like are names that a client may send */
-  constructor(schema: CommandSchema, handlers: ReadonlyMap<string, AnyHandler<Context>>) {
+  /**
+   * @param handlers by command name; a map, since `constructor` and the like are names that a client may send
+   * @param inPreconfig whether only those commands may run that the schema allows before the machine is initialized
+   */
+  constructor(
+    schema: CommandSchema,
+    handlers: ReadonlyMap<string, AnyHandler<Context>>,
+    inPreconfig: () => boolean = () => false,
+  ) {
     this.#schema = schema;
     this.#handlers = handlers;
+    this.#inPreconfig = inPreconfig;
   }
 
   /** Does all of it: {@link prepare}, and what that gives. */
@@ -51,6 +63,9 @@ export class Dispatcher<Context extends CommandContext> {
     }
     if (request.outOfBand && !this.#schema.isOutOfBand(command)) {
       throw new CommandError(`The command ${command} does not support OOB`);
+    }
+    if (this.#inPreconfig() && !this.#schema.isAllowedInPreconfig(command)) {
+      throw new CommandError(`The command '${command}' is permitted only after machine initialization has completed`);
     }
     const args = this.#schema.validate(command, request.arguments);
     return () => handler(args as never, context);

@@ -24,6 +24,11 @@ export function isOutOfBand(command: string): boolean {
   return Object.hasOwn(schema.commands, command) && schema.commands[command]?.allowOob === true;
 }
 
+/** True when a command may run before the machine has been initialized; false for unknown ones too. */
+export function isAllowedInPreconfig(command: string): boolean {
+  return Object.hasOwn(schema.commands, command) && schema.commands[command]?.allowPreconfig === true;
+}
+
 let commands: readonly CommandInfo[] | undefined;
 let entries: readonly SchemaInfo[] | undefined;
 

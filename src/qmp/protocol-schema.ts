@@ -1,6 +1,6 @@
 import type { CommandName } from '../generated/types.ts';
 import { validateArguments } from './arguments.ts';
-import { isOutOfBand, queryCommands, queryQmpSchema } from './introspection.ts';
+import { isAllowedInPreconfig, isOutOfBand, queryCommands, queryQmpSchema } from './introspection.ts';
 import type { ProtocolSchema } from './protocol-commands.ts';
 
 /**
@@ -10,6 +10,7 @@ import type { ProtocolSchema } from './protocol-commands.ts';
 export const protocolSchema: ProtocolSchema = {
   validate: (command, args) => validateArguments(command as CommandName, args),
   isOutOfBand,
+  isAllowedInPreconfig,
   queryCommands,
   queryQmpSchema,
 };

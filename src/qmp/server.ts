@@ -27,6 +27,8 @@ export interface QmpServerOptions {
   readonly throttle?: ReadonlyMap<string, ThrottleRule>;
   readonly limits?: Partial<OutputLimits>;
   readonly capabilities?: readonly QMPCapability[];
+  /** Whether the machine waits for `x-exit-preconfig`; without it, it never does. */
+  readonly inPreconfig?: () => boolean;
   /** Told about exceptions that are bugs, and about errors of listening sockets; `where` is a command or a socket. */
   readonly onInternalError?: (error: unknown, where: string) => void;
 }
@@ -70,7 +72,7 @@ export class QmpServer {
     ]);
     const isStopped = (): boolean => this.#stopped;
     this.#host = {
-      dispatcher: new Dispatcher(options.schema, handlers),
+      dispatcher: new Dispatcher(options.schema, handlers, options.inPreconfig),
       version: options.version,
       limits: { ...DEFAULT_OUTPUT_LIMITS, ...options.limits },
       get stopped() {

@@ -93,6 +93,19 @@ describe('the run state, as QEMU 7.2 answers', () => {
     expect(rig.exits).toBe(1);
   });
 
+  it.each([
+    ['run', 'running', ['RESUME']],
+    ['stay', 'prelaunch', []],
+  ] as const)('waits for the end of preconfig, and may %s then', (preconfig, status, told) => {
+    const rig = new MachineRig({ type: 'none', preconfig });
+    const { runState } = rig.machine;
+    expect([runState.inPreconfig, runState.status]).toEqual([true, 'prelaunch']);
+    runState.exitPreconfig();
+    expect([runState.inPreconfig, runState.status]).toEqual([false, status]);
+    expect(rig.take()).toEqual(told);
+    expect(() => runState.exitPreconfig()).toThrow('The command is permitted only before machine initialization');
+  });
+
   it('is saved and restored', () => {
     const told: string[] = [];
     const state = new RunState({

@@ -94,6 +94,14 @@ describe('trees', () => {
     expect(text).toContain(`bus: main-system-bus
   type System
   dev: q35-pcihost, id ""
+    MCFG = -1 (0xffffffffffffffff)
+    pci-hole64-size = 34359738368 (32 GiB)
+    short_root_bus = 0 (0x0)
+    below-4g-mem-size = 134217728 (128 MiB)
+    above-4g-mem-size = 0 (0 B)
+    x-pci-hole64-fix = true
+    x-config-reg-migration-enabled = true
+    bypass-iommu = false
     bus: pcie.0
       type PCIE
       dev: edu, id "edu0"

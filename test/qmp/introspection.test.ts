@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { schema } from '../../src/generated/schema.ts';
 import type { SchemaInfo } from '../../src/generated/types.ts';
-import { isOutOfBand, queryCommands, queryQmpSchema } from '../../src/qmp/introspection.ts';
+import { isAllowedInPreconfig, isOutOfBand, queryCommands, queryQmpSchema } from '../../src/qmp/introspection.ts';
 import { encode } from '../../src/wire/encoder.ts';
 
 /** The entries of QEMU 7.2.22's own answer that its commands and events of the same names lead to. */
@@ -136,6 +136,28 @@ describe('query-qmp-schema', () => {
 describe('query-commands', () => {
   it('lists the commands of the schema backwards, as QEMU does', () => {
     expect(queryCommands().map((command) => command.name)).toEqual(Object.keys(schema.commands).reverse());
+  });
+});
+
+describe('isAllowedInPreconfig', () => {
+  it('holds for the commands that QEMU 7.2 runs there, and those about the connection', () => {
+    const allowed = Object.keys(schema.commands).filter(isAllowedInPreconfig);
+    const qemu = [
+      ...[
+        'object-add',
+        'object-del',
+        'qmp_capabilities',
+        'qom-get',
+        'qom-list',
+        'qom-list-properties',
+        'qom-list-types',
+      ],
+      ...['qom-set', 'query-chardev', 'query-command-line-options', 'query-commands', 'query-hotpluggable-cpus'],
+      ...['query-iothreads', 'query-memdev', 'query-name', 'query-qmp-schema', 'query-status', 'query-uuid'],
+      ...['query-version', 'quit', 'set-action', 'x-exit-preconfig'],
+    ];
+    expect(allowed.sort()).toEqual([...qemu, 'query-clients', 'set-event-filter'].sort());
+    expect(isAllowedInPreconfig('toString')).toBe(false);
   });
 });
 

@@ -248,6 +248,7 @@ const TEST_SCHEMA: ProtocolSchema = {
     return args;
   },
   isOutOfBand: (command) => OUT_OF_BAND.includes(command),
+  isAllowedInPreconfig: () => false,
   queryCommands: () => [{ name: 'query-commands' }],
   queryQmpSchema: () => [{ name: '0', 'meta-type': 'object', members: [] }],
 };

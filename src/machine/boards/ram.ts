@@ -8,9 +8,10 @@ const SPLIT_FROM = 0xb000_0000n;
 const LOW_WHEN_SPLIT = 0x8000_0000n;
 const FOUR_GIB = 1n << 32n;
 
-/** How much of `size` bytes of RAM a q35 has below 4 GiB. */
-function bytesBelow4G(size: bigint): bigint {
-  return size < SPLIT_FROM ? size : LOW_WHEN_SPLIT;
+/** How much of `size` bytes of RAM a q35 has below 4 GiB, and how much from there on. */
+export function splitRam(size: bigint): { readonly below: bigint; readonly above: bigint } {
+  const below = size < SPLIT_FROM ? size : LOW_WHEN_SPLIT;
+  return { below, above: size - below };
 }
 
 /** Makes the object that holds the machine's RAM. @throws CommandError for a bad size */
@@ -37,10 +38,10 @@ export function installSplitRam(parts: BoardParts, pci: MemoryRegion): void {
   const { memorySize: size } = parts;
   const { root: system, topology } = parts.memory;
   topology.transaction(() => {
-    const low = bytesBelow4G(size);
-    system.addSubregion(0n, MemoryRegion.alias(topology, 'ram-below-4g', backend.region, 0n, low));
-    if (size > low) {
-      system.addSubregion(FOUR_GIB, MemoryRegion.alias(topology, 'ram-above-4g', backend.region, low, size - low));
+    const { below, above } = splitRam(size);
+    system.addSubregion(0n, MemoryRegion.alias(topology, 'ram-below-4g', backend.region, 0n, below));
+    if (above > 0n) {
+      system.addSubregion(FOUR_GIB, MemoryRegion.alias(topology, 'ram-above-4g', backend.region, below, above));
     }
     system.addSubregion(0n, pci, -1);
   });

@@ -11,23 +11,48 @@ import { addDevice } from '../../../qom/device-add.ts';
 import type { DeviceAddContext } from '../../../qom/device-add.ts';
 import type { TypeRegistry } from '../../../qom/type-registry.ts';
 import type { BoardParts } from '../board.ts';
+import { splitRam } from '../ram.ts';
+import {
+  hostBridgeProperties,
+  hostBridgeTreeOrder,
+  q35HostProperties,
+  q35HostReadings,
+  q35HostTreeOrder,
+  Q35PciHost,
+} from './pci-host.ts';
 
 /** The slot of the first built-in root port; the low slots stay free for the user. */
 const FIRST_PORT_SLOT = 0x10;
 /** Chassis numbers that users, who count from 1 (or leave 0), do not take. */
 const FIRST_PORT_CHASSIS = 0xf0;
 
-/** Registers the host bridge of the q35 board. */
+/** Registers the host bridge of the q35 board, and the interrupt controller that only a board could bring along. */
 export function registerBoardTypes(types: TypeRegistry): void {
   types.add({ name: 'pci-host-bridge', parent: 'sys-bus-device', abstract: true });
-  types.add({ name: 'pcie-host-bridge', parent: 'pci-host-bridge', abstract: true });
-  types.add({ name: 'q35-pcihost', parent: 'pcie-host-bridge', create: (type) => new Device(type) });
+  types.add({
+    name: 'pcie-host-bridge',
+    parent: 'pci-host-bridge',
+    abstract: true,
+    properties: hostBridgeProperties,
+    treeOrder: hostBridgeTreeOrder,
+  });
+  types.add({
+    name: 'q35-pcihost',
+    parent: 'pcie-host-bridge',
+    properties: q35HostProperties,
+    instanceProperties: q35HostReadings,
+    treeOrder: q35HostTreeOrder,
+    create: (type) => new Q35PciHost(type),
+  });
+  types.add({ name: 'ioapic', parent: 'sys-bus-device', create: (type) => new Device(type) });
 }
 
 /** The host bridge with bus pcie.0, and the functions that are always on it. */
-export function buildPci({ types, tree, memory }: BoardParts, decodes: PciDecodes): PciBus {
+export function buildPci({ types, tree, memory, memorySize }: BoardParts, decodes: PciDecodes): PciBus {
   const host = createDevice(types, 'q35-pcihost');
   tree.machine.addChild('q35', host);
+  if (!(host instanceof Q35PciHost)) throw new Error('the host bridge is of another type');
+  host.layout = { ...splitRam(memorySize), pci: decodes.memory };
   const bus = new PciBus(types.require('PCIE'), 'pcie.0', { owner: host, memory, decodes });
   host.realize(tree.systemBus);
   for (const { driver, slot, function: fn, multifunction, place } of Q35_FUNCTIONS) {
@@ -64,6 +89,25 @@ const RESOURCES: PciResources = {
 /** Memory-mapped configuration space: the register of the host bridge, and what firmware writes there. */
 const PCIEXBAR = 0x60;
 const PCIEXBAR_ON = 0xb000_0001;
+
+/**
+ * Numbers the buses for hot-plugging by ACPI, as a PC does once at its start: those that take devices at run time, each
+ * before the ones below it, the newest first. Guests know them by these numbers.
+ */
+export function numberHotplugBuses(root: PciBus): void {
+  let next = 0;
+  const visit = (bus: PciBus): void => {
+    if (bus.hotpluggable) {
+      const number = next;
+      next += 1;
+      bus.addReading('acpi-pcihp-bsel', 'uint32', () => number);
+    }
+    for (const device of bus.devices.toReversed()) {
+      for (const below of device.childBuses.toReversed()) if (below instanceof PciBus) visit(below);
+    }
+  };
+  visit(root);
+}
 
 /** What firmware does with PCI at each start. */
 export function bootPci(root: PciBus): void {

@@ -6,13 +6,15 @@ import type { Snapshottable } from '../../../trace/snapshot.ts';
 import type { Board, BoardParts } from '../board.ts';
 import { installSplitRam } from '../ram.ts';
 import { Chipset, type ChipsetState } from './chipset.ts';
-import { addRootPorts, bootPci, buildPci } from './pci.ts';
+import { addRootPorts, bootPci, buildPci, numberHotplugBuses } from './pci.ts';
 
 /** PC with Intel's Q35 chipset of 2009: PCI Express, RAM around the PCI hole, the chipset's ports. */
 export class Q35Board implements Board, Snapshottable<ChipsetState> {
   readonly rootBus: PciBus;
   readonly #parts: BoardParts;
   readonly #chipset: Chipset;
+  /** Whether the buses have their numbers for hot-plugging: those of the start stay. */
+  #numbered = false;
 
   /** @throws CommandError when the RAM cannot be had, or the firmware image not be mapped */
   constructor(parts: BoardParts) {
@@ -47,6 +49,8 @@ export class Q35Board implements Board, Snapshottable<ChipsetState> {
 
   /** Without firmware the registers of PCI stay at 0. */
   boot(): void {
+    if (!this.#numbered) numberHotplugBuses(this.rootBus);
+    this.#numbered = true;
     if (this.#parts.type.numbersBuses) bootPci(this.rootBus);
   }
 
