@@ -32,7 +32,7 @@ describe('trace points', () => {
     await client.execute('system_reset');
     client.close();
     await daemon.stop();
-    const [, pid] = /^(\d+)@\d{10}\.\d{6}:vtd_context_cache_reset \n$/.exec(daemon.output)!;
+    const [, pid] = /^(\d+)@\d{10}\.\d{6}:vtd_context_cache_reset \n/.exec(daemon.output)!;
     expect(Number(pid)).toBe(daemon.process.pid);
   });
 

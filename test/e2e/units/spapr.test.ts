@@ -96,7 +96,9 @@ describe('TCE tables over the socket', () => {
     expect(await hypercall('H_PUT_TCE', vio, 0x1000_0000n, 3n)).toMatchObject({ status: -4 });
     expect(await hypercall('H_STUFF_TCE', vio, 0n, 0n, 0x10_0001n)).toMatchObject({ status: -4 });
     expect(await client.execute('guest-hypercall', { number: 4, arguments: [] })).toMatchObject({ status: -2 });
-    await expect(client.execute('guest-hypercall', { arguments: [] })).rejects.toThrow("Parameter 'hypercall' is missing");
+    await expect(client.execute('guest-hypercall', { arguments: [] })).rejects.toThrow(
+      "Parameter 'hypercall' is missing",
+    );
     expect(await read(client, 'vio0', 0x5000n)).toBe('hello');
     await expect(client.execute('dma-write', { device: 'vio0', address: 0x5000n, data: 'aGVsbG8=' })).rejects.toThrow(
       'does not permit writes',
